@@ -18,7 +18,8 @@ const SYSTEM_IDENTIFIERS: [&[u8]; 2] = [b"NXP Abu", b"testing"];
 const SUFFIXES: [&[u8]; 6] = [&[], &[0x00], &[0x01], &[0x02], &[0x03], &[0x04]];
 /// The number of Bolt Card versions to try, starting with version 0.
 const BOLTCARD_VERSIONS: u32 = 32;
-const FACTORY_KEY: [u8; 16] = [0; 16];
+/// The key of a new chip.
+pub(super) const FACTORY_KEY: [u8; 16] = [0; 16];
 
 /// The groups of keys to try, from the cheapest to the most expensive.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,18 +69,30 @@ fn base_keys<'a>(assumptions: &Assumptions<'a>) -> impl Iterator<Item = ([u8; 16
     assumptions.keys.iter().map(move |given| (*given.key, name(given))).chain(factory)
 }
 
-/// Returns the derivation that gives `key` from the key of a new chip. Anybody can derive such a key. Returns `None` if
-/// no derivation of [`KeyTier::Derived`] gives `key`.
-pub(super) fn public_derivation<'a>(
+/// Returns the derivation that gives this SDMFileReadKey from the key of a new chip. Anybody can derive such a key.
+/// Returns `None` if no derivation of [`KeyTier::Derived`] gives the key.
+pub(super) fn public_file_derivation<'a>(
     assumptions: &Assumptions<'a>,
     uid: Option<Uid>,
     key: &SdmFileReadKey,
 ) -> Option<KeyDerivation<'a>> {
     let mut found = None;
     try_derived_file_keys(assumptions, FACTORY_KEY, uid, &mut |candidate, derivation| {
-        let is_key = candidate == *key && derivation != KeyDerivation::Reversed;
-        found = Some(derivation).filter(|_| is_key);
-        is_key
+        found = Some(derivation).filter(|_| candidate == *key);
+        found.is_some()
+    });
+    found
+}
+
+/// Like [`public_file_derivation`], but for an SDMMetaReadKey.
+pub(super) fn public_meta_derivation<'a>(
+    assumptions: &Assumptions<'a>,
+    key: &SdmMetaReadKey,
+) -> Option<KeyDerivation<'a>> {
+    let mut found = None;
+    try_derived_meta_keys(assumptions, FACTORY_KEY, &mut |candidate, derivation| {
+        found = Some(derivation).filter(|_| candidate == *key);
+        found.is_some()
     });
     found
 }
@@ -97,32 +110,11 @@ pub(super) fn try_meta_keys<'a>(
                 .any(|(key, source)| try_key((SdmMetaReadKey::from_bytes(key), source)));
         }
         KeyTier::Derived => {
-            for (base, name) in base_keys(assumptions) {
-                let reversed = SdmMetaReadKey::from_bytes(reversed(base));
-                if try_key((reversed, derived(name, KeyDerivation::Reversed))) {
-                    return;
-                }
-                let master = MasterKey::from_bytes(base);
-                let mut inputs = diversification_inputs(assumptions, assumptions.uid);
-                if inputs.any(|input| {
-                    let mut try_diversified =
-                        |key, derivation| try_key((SdmMetaReadKey::from_bytes(key), derived(name, derivation)));
-                    try_diversified_keys(&master, input, &mut try_diversified)
-                }) {
-                    return;
-                }
-                let issuer = IssuerKey::from_bytes(base);
-                let source = derived(name, KeyDerivation::Boltcard { version: 0 });
-                if try_key((boltcard::meta_read_key(&issuer), source)) {
-                    return;
-                }
-                #[cfg(feature = "sdm-backend")]
-                if let Some(master) = sdm_backend_master(sdm_backend::Master::standard, &base)
-                    && try_key((master.meta_read_key(), derived(name, KeyDerivation::SdmBackendStandard)))
-                {
-                    return;
-                }
-            }
+            let _ = base_keys(assumptions).any(|(base, name)| {
+                try_derived_meta_keys(assumptions, base, &mut |key, derivation| {
+                    try_key((key, derived(name, derivation)))
+                })
+            });
         }
         #[cfg(feature = "sdm-backend")]
         KeyTier::SlowlyDerived => {
@@ -137,6 +129,34 @@ pub(super) fn try_meta_keys<'a>(
         #[cfg(not(feature = "sdm-backend"))]
         KeyTier::SlowlyDerived => {}
     }
+}
+
+/// Calls `try_key` with every SDMMetaReadKey of [`KeyTier::Derived`], until `try_key` returns `true`. Returns `true` if
+/// `try_key` returned `true`.
+fn try_derived_meta_keys<'a>(
+    assumptions: &Assumptions<'a>,
+    base: [u8; 16],
+    try_key: &mut impl FnMut(SdmMetaReadKey, KeyDerivation<'a>) -> bool,
+) -> bool {
+    if let Some(reversed) = reversed(base)
+        && try_key(SdmMetaReadKey::from_bytes(reversed), KeyDerivation::Reversed)
+    {
+        return true;
+    }
+    let master = MasterKey::from_bytes(base);
+    let mut try_diversified = |key, derivation| try_key(SdmMetaReadKey::from_bytes(key), derivation);
+    let mut inputs = diversification_inputs(assumptions, assumptions.uid);
+    if inputs.any(|input| try_diversified_keys(&master, input, &mut try_diversified)) {
+        return true;
+    }
+    #[cfg(feature = "sdm-backend")]
+    if sdm_backend_master(sdm_backend::Master::standard, &base)
+        .is_some_and(|master| try_key(master.meta_read_key(), KeyDerivation::SdmBackendStandard))
+    {
+        return true;
+    }
+    let issuer = IssuerKey::from_bytes(base);
+    try_key(boltcard::meta_read_key(&issuer), KeyDerivation::Boltcard { version: 0 })
 }
 
 /// Calls `try_key` with every key of this tier that could be the SDMFileReadKey, until `try_key` returns `true`.
@@ -177,7 +197,9 @@ fn try_derived_file_keys<'a>(
     uid: Option<Uid>,
     try_key: &mut impl FnMut(SdmFileReadKey, KeyDerivation<'a>) -> bool,
 ) -> bool {
-    if try_key(SdmFileReadKey::from_bytes(reversed(base)), KeyDerivation::Reversed) {
+    if let Some(reversed) = reversed(base)
+        && try_key(SdmFileReadKey::from_bytes(reversed), KeyDerivation::Reversed)
+    {
         return true;
     }
     let master = MasterKey::from_bytes(base);
@@ -286,9 +308,11 @@ pub(super) fn reversed_uid(uid: Uid) -> Uid {
     Uid::from_bytes(bytes)
 }
 
-fn reversed(mut key: [u8; 16]) -> [u8; 16] {
-    key.reverse();
-    key
+/// Returns the key with its bytes in reverse order. Returns `None` if this is the same key.
+fn reversed(key: [u8; 16]) -> Option<[u8; 16]> {
+    let mut reversed = key;
+    reversed.reverse();
+    Some(reversed).filter(|reversed| *reversed != key)
 }
 
 /// Returns `base` as a master key of sdm-backend. Returns `None` if all bytes of `base` are zero: sdm-backend then

@@ -1,12 +1,14 @@
 //! Checks of an explained tap that do not depend on whether a MAC or a signature authenticates it.
 
 use super::assumptions::{Assumptions, Role};
+use super::candidates::{FACTORY_KEY, public_file_derivation, public_meta_derivation};
 use super::diagnosis::{Explanation, Findings, add};
 use super::finding::Finding;
 use super::key_source::KeySource;
 use super::repair::{Repair, Tap};
 use super::url_parts::UrlParts;
 use crate::key::{FileReadKey, SdmMetaReadKey};
+use crate::sun::error::Field;
 use crate::sun::layout::SdmLayout;
 use crate::sun::span::Span;
 use crate::value::{SdmReadCtr, Uid};
@@ -65,8 +67,27 @@ pub(super) fn compare_keys<'a>(
     }
 }
 
+/// Adds a finding about each key that was given, but that anybody can derive from the key of a new chip.
+pub(super) fn check_public_keys<'a>(
+    assumptions: &Assumptions<'a>,
+    explanation: &Explanation<'a>,
+    findings: &mut Findings<'a>,
+) {
+    let is_checked = |source: &KeySource<'_>, key| !matches!(source, KeySource::Derived { .. }) && !is_factory(key);
+    let meta = explanation.meta_key.as_ref().filter(|(key, source)| is_checked(source, key.expose_bytes()));
+    let file = explanation.file_key.as_ref().filter(|(key, source)| is_checked(source, key.expose_bytes()));
+    let meta = meta.and_then(|(key, _)| public_meta_derivation(assumptions, key));
+    let file = file.and_then(|(key, _)| public_file_derivation(assumptions, explanation.uid, key));
+    for (role, derivation) in [(Role::Meta, meta), (Role::File, file)] {
+        if let Some(derivation) = derivation {
+            add(findings, Finding::DerivedKey { role, source: KeySource::Derived { from: None, derivation } });
+        }
+    }
+}
+
+/// Returns `true` if this is the key of a new chip.
 pub(super) fn is_factory(key: &[u8; 16]) -> bool {
-    *key == [0; 16]
+    *key == FACTORY_KEY
 }
 
 /// Returns the text that the MAC or the signature covers, as it stands in the original URL.
@@ -107,10 +128,13 @@ pub(super) fn compare_second_tap<'a>(
     is_own_key: bool,
     findings: &mut Findings<'a>,
 ) {
-    let Some(original) = assumptions.second_url else { return };
-    let repair = Repair::of(explanation.layout.as_ref(), original);
-    let url = repair.url(original);
+    // Without a layout or a key that it needs, the second tap cannot be verified in the same way.
     let meta_key = explanation.meta_key.as_ref().map(|(key, _)| key);
+    let is_usable = |layout: &&SdmLayout| meta_key.is_some() || !layout.has(Field::PiccData);
+    let layout = explanation.layout.as_ref().filter(is_usable);
+    let (Some(original), Some(_)) = (assumptions.second_url, layout) else { return };
+    let repair = Repair::of(layout, original);
+    let url = repair.url(original);
     let second = repair.layout.as_ref().and_then(|layout| {
         verify(layout, url, meta_key, key).or_else(|| {
             let tap = layout.parse(url).ok()?;
@@ -121,6 +145,8 @@ pub(super) fn compare_second_tap<'a>(
             (is_own_key && claimed.uid() != explanation.uid).then(|| (claimed.uid(), claimed.ctr()))
         })
     });
+    // `verify` does not check the MAC of a tap with counter 0.
+    let second = second.filter(|(_, ctr)| *ctr != Some(SdmReadCtr::ZERO) || explanation.ctr == *ctr);
     match second {
         None => add(findings, Finding::SecondDiffers),
         Some((Some(uid), _)) if explanation.uid.is_some_and(|first| first != uid) => {

@@ -1,8 +1,10 @@
 //! Compares the assumptions about a tap with the way in which the tap was made.
 
-use super::assumptions::{Assumptions, Role};
-use super::candidates::{public_derivation, reversed_uid};
-use super::checks::{check_case, check_values, compare_keys, compare_second_tap, covered_text, is_factory, verify};
+use super::assumptions::Assumptions;
+use super::candidates::reversed_uid;
+use super::checks::{
+    check_case, check_public_keys, check_values, compare_keys, compare_second_tap, covered_text, is_factory, verify,
+};
 use super::contents::{self, Contents};
 use super::diagnosis::{Conclusion, Diagnosis, Explanation, Findings, add};
 use super::finding::Finding;
@@ -17,10 +19,11 @@ use super::signature;
 use super::unexplained;
 use super::url_parts::UrlParts;
 use super::wrong_offsets;
-use crate::sun::error::Field;
+use crate::sun::error::{Field, Malformed};
 use crate::sun::fixed::MAX_URL;
 use crate::sun::layout::SdmLayout;
 use crate::sun::span::Span;
+use crate::sun::template::LayoutError;
 use crate::value::Scheme;
 
 pub(super) fn diagnose<'a>(assumptions: &Assumptions<'a>, watch: &mut dyn FnMut(u32)) -> Diagnosis<'a> {
@@ -108,8 +111,19 @@ fn run_if_possible<'a>(
 /// Returns the layout and the keys that verify the tap. If the assumed layout verifies the tap, returns the assumed
 /// layout.
 fn explain<'a>(tap: &Tap<'_>, found: &Match<'a>) -> Explanation<'a> {
-    let Match { mut parts, scheme, claimed, file_key, recipe, .. } = found.clone();
+    let Match { scheme, claimed, file_key, recipe, .. } = found.clone();
     let SessionVector { uid, ctr, .. } = recipe.vector;
+    let meta_key = claimed.meta_key.as_ref().map(|(key, _)| key.clone());
+    let fits = |layout: &SdmLayout| verify(layout, tap.url, meta_key.as_ref(), &file_key.0).is_some();
+    let assumed = tap.layout.filter(|layout| layout.scheme() == scheme && fits(layout));
+    let layout = assumed.cloned().or_else(|| build_layout(tap, found).ok().filter(fits));
+    Explanation { layout, scheme, meta_key: claimed.meta_key, file_key: Some(file_key), uid, ctr }
+}
+
+/// Builds the layout of a tap from the way in which it was made.
+fn build_layout(tap: &Tap<'_>, found: &Match<'_>) -> Result<SdmLayout, LayoutError> {
+    let mut parts = found.parts;
+    let SessionVector { uid, ctr, .. } = found.recipe.vector;
     // A UID or counter in the URL is a mirror only if the session vector contains it too. Otherwise it is static text
     // that looks like a mirror.
     if parts.picc_data.is_none() {
@@ -118,38 +132,23 @@ fn explain<'a>(tap: &Tap<'_>, found: &Match<'a>) -> Explanation<'a> {
     }
     // A tamper status that the MAC does not cover counts as a mirror only if the assumed layout has a tamper status.
     let is_assumed = tap.assumed_parts().is_some_and(|assumed| assumed.tt_status.is_some());
-    parts.tt_status = parts.tt_status.filter(|part| is_assumed || is_covered(&found.parts, *part));
+    parts.tt_status = parts.tt_status.filter(|part| is_assumed || found.parts.covers(*part));
     // A chip encrypts file data only inside the MAC input. Digits outside the MAC input are static text.
-    parts.enc = parts.enc.filter(|part| is_covered(&found.parts, *part));
-    let meta_key = claimed.meta_key.as_ref().map(|(key, _)| key.clone());
-    let fits = |layout: &SdmLayout| verify(layout, tap.url, meta_key.as_ref(), &file_key.0).is_some();
-    let assumed = tap.layout.filter(|layout| layout.scheme() == scheme && fits(layout));
-    let layout = assumed.cloned().or_else(|| parts.build_layout(scheme, tap.url, tap.layout).ok().filter(fits));
-    Explanation { layout, scheme, meta_key: claimed.meta_key, file_key: Some(file_key), uid, ctr }
+    parts.enc = parts.enc.filter(|part| found.parts.covers(*part));
+    parts.build_layout(found.scheme, tap.url, tap.layout)
 }
 
-fn is_covered(parts: &UrlParts, part: Span) -> bool {
-    parts.covered().contains(part.from)
-}
-
-/// Adds the findings about keys that everybody knows: the key of a new chip, and a given SDMFileReadKey that is derived
-/// from it. These findings come after all other faults, because a tap with such keys can still verify.
+/// Adds the findings about keys that everybody knows: those of a new chip, and given keys that are derived from them.
+/// These findings come after all other faults, because a tap with such keys can still verify.
 fn add_factory_keys<'a>(
     assumptions: &Assumptions<'a>,
     found: &Match<'a>,
     explanation: &Explanation<'a>,
     findings: &mut Findings<'a>,
 ) {
+    check_public_keys(assumptions, explanation, findings);
     let meta = explanation.meta_key.as_ref().map(|(key, _)| is_factory(key.expose_bytes()));
-    let (key, source) = &found.file_key;
-    let file = is_factory(key.expose_bytes());
-    if !matches!(source, KeySource::Derived { .. }) && !file {
-        let derivation = public_derivation(assumptions, explanation.uid, key);
-        if let Some(derivation) = derivation {
-            let source = KeySource::Derived { from: None, derivation };
-            add(findings, Finding::DerivedKey { role: Role::File, source });
-        }
-    }
+    let file = is_factory(found.file_key.0.expose_bytes());
     if file && meta != Some(false) && assumptions.keys.is_empty() {
         add(findings, Finding::NewChip);
     } else if file || meta == Some(true) {
@@ -196,12 +195,9 @@ fn add_faults<'a>(
     let has_other_window = assumed.as_ref().is_some_and(|assumed| assumed.window_start != parts.window_start);
     if mirrors.into_iter().flatten().any(is_split) {
         add(findings, Finding::MacInputInside { covered });
-    } else if covers_text
-        && parts.enc.is_some_and(|part| !is_covered(parts, part))
-        && is_file_data(found, tap.url, layout)
-    {
+    } else if covers_text && parts.enc.is_some_and(|part| !parts.covers(part)) && is_file_data(found, tap.url, layout) {
         add(findings, Finding::FileDataNotCovered);
-    } else if covers_text && has_other_window && parts.shift.is_none() {
+    } else if covers_text && has_other_window && parts.shift.is_none() && *scheme != Scheme::Suncmac {
         add(findings, Finding::MacInput { covered });
     }
     add_blank_mirrors(found, tap.url, findings);
@@ -213,14 +209,16 @@ fn add_faults<'a>(
         add(findings, Finding::Parts);
     }
     if explanation.layout.is_none() && findings.len() == earlier_findings {
-        // No layout can describe this URL, because it contains characters that no chip writes.
-        add(findings, Finding::SurroundingText);
+        // No layout can describe this URL. Either it is too long, or it contains characters that no chip writes.
+        let is_too_long =
+            matches!(build_layout(tap, found), Err(LayoutError::FileTooLong | LayoutError::TemplateTooLong));
+        add(findings, if is_too_long { Finding::Layout(Malformed::TooLong) } else { Finding::SurroundingText });
     }
     let vector = recipe.vector;
     check_values(assumptions, vector.uid, vector.ctr, findings);
     // If there is no layout, two letters that look like a tamper status are treated as a tamper status.
     let status = if layout.is_some() { assumed.and_then(|assumed| assumed.tt_status) } else { parts.tt_status };
-    if status.is_some_and(|part| !is_covered(parts, part)) && covers_text && *scheme != Scheme::Suncmac {
+    if status.is_some_and(|part| !parts.covers(part)) && covers_text && *scheme != Scheme::Suncmac {
         add(findings, Finding::TamperNotCovered);
     }
 }
@@ -236,7 +234,7 @@ fn is_file_data(found: &Match<'_>, url: &str, layout: Option<&SdmLayout>) -> boo
 fn add_blank_mirrors(found: &Match<'_>, url: &str, findings: &mut Findings<'_>) {
     let is_zero = |part: &Span| part.of(url).bytes().all(|byte| byte == b'0');
     let parts = &found.parts;
-    let enc = parts.enc.filter(|part| is_covered(parts, *part));
+    let enc = parts.enc.filter(|part| parts.covers(*part));
     for (field, part) in [(Field::PiccData, parts.picc_data), (Field::EncFileData, enc)] {
         if part.as_ref().is_some_and(is_zero) {
             add(findings, Finding::FieldNotMirrored(field));
@@ -260,7 +258,8 @@ fn add_recipe_faults(claimed: SessionVector, found: &Match<'_>, truncation: Trun
         add(findings, Finding::UidByteOrder);
     } else if recipe.vector.uid != claimed.uid || recipe.vector.ctr != claimed.ctr {
         let (uid, ctr) = (recipe.vector.uid.is_some(), recipe.vector.ctr.is_some());
-        add(findings, Finding::SessionVector { uid, ctr });
+        let is_encrypted = found.parts.picc_data.is_some();
+        add(findings, Finding::SessionVector { uid, ctr, is_encrypted });
     }
     if recipe.message == MacMessage::Bytes {
         add(findings, Finding::MacOverBytes);

@@ -6,6 +6,7 @@ use heapless::Vec;
 
 use super::assumptions::Assumptions;
 use super::candidates::{self, KeyTier};
+use super::recipe::MacMessage;
 use super::search::{ClaimedValues, Match};
 use super::url_parts::UrlParts;
 use crate::key::SdmFileReadKey;
@@ -16,8 +17,9 @@ use crate::value::{Scheme, SdmReadCtr, Uid, hex};
 /// The values that could be read from a URL.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Contents {
-    /// `true` if the MAC is right and no finding says that something other than the tag can have made it. If this is
-    /// `false`, the values may be forged.
+    /// `true` if the MAC or the signature is right and no finding says that something other than the tag can have made it.
+    /// If this is `false`, the values may be forged. This is also `false` if a signature is right but the key that decrypts
+    /// the PICCData was found by derivation, and the UID was not given: a signature does not show which key is right.
     pub is_proven: bool,
     /// The UID, if the tap has one.
     pub uid: Option<Uid>,
@@ -31,7 +33,8 @@ pub struct Contents {
 
 impl Contents {
     /// Returns the decrypted file data. Returns no bytes if the tap has no file data or if their key is not known. If
-    /// no MAC matches, returns only printable text, because a wrong key gives random bytes.
+    /// no MAC matches, or if the MAC does not cover the data, returns only printable text: a wrong key gives random bytes,
+    /// and so do digits that are static text.
     #[must_use]
     pub fn file_data(&self) -> &[u8] {
         &self.file_data
@@ -40,7 +43,12 @@ impl Contents {
     /// Returns the content of a tap whose MAC matches. `is_proven` says whether only the tag can have made the MAC.
     pub(super) fn of_match(url: &str, found: &Match<'_>, is_proven: bool) -> Self {
         let (uid, ctr) = (found.recipe.vector.uid, found.recipe.vector.used_ctr());
-        let file_data = decrypt(&found.parts, url, found.scheme, &found.file_key.0, (uid, ctr));
+        let mut file_data = decrypt(&found.parts, url, found.scheme, &found.file_key.0, (uid, ctr));
+        // A chip encrypts file data only inside the MAC input. Digits outside of it can be static text.
+        let is_outside = found.parts.enc.is_some_and(|enc| !found.parts.covers(enc));
+        if is_outside && found.recipe.message == MacMessage::Text && !is_text(&file_data) {
+            file_data.clear();
+        }
         let tt_status = tt_status(&found.parts, url, &file_data);
         Self { is_proven, uid, ctr, tt_status, file_data }
     }

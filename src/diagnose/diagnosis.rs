@@ -11,12 +11,14 @@ use crate::key::{SdmFileReadKey, SdmMetaReadKey};
 use crate::sun::layout::SdmLayout;
 use crate::value::{Scheme, SdmReadCtr, Uid};
 
-const MAX_FINDINGS: usize = 12;
+const MAX_FINDINGS: usize = 24;
 pub(super) type Findings<'a> = Vec<Finding<'a>, MAX_FINDINGS>;
 
+/// Adds a finding. A fault is added before the remarks.
 pub(super) fn add<'a>(findings: &mut Findings<'a>, finding: Finding<'a>) {
+    let remarks = findings.iter().position(|other| finding.is_fault() && !other.is_fault());
     // `MAX_FINDINGS` is larger than the number of findings that can occur together, so this does not fail.
-    let _ = findings.push(finding);
+    let _ = findings.insert(remarks.unwrap_or(findings.len()), finding);
 }
 
 /// The conclusion of a diagnosis.
@@ -67,18 +69,19 @@ pub struct Explanation<'a> {
     pub layout: Option<SdmLayout>,
     /// The scheme that the tag uses, such as AES mode or LRP mode.
     pub scheme: Scheme,
-    /// The SDMMetaReadKey and its source; `None` if the tap has no PICCData to decrypt.
+    /// The SDMMetaReadKey and its source; `None` if the tap has no PICCData, or if the signature is right but no key that was
+    /// tried decrypts the PICCData.
     pub meta_key: Option<(SdmMetaReadKey, KeySource<'a>)>,
     /// The SDMFileReadKey and its source; `None` if the tag signs its taps.
     pub file_key: Option<(SdmFileReadKey, KeySource<'a>)>,
-    /// The UID of the tag; `None` if the tag mirrors no UID.
+    /// The UID of the tag; `None` if the tag mirrors no UID or the PICCData was not decrypted.
     pub uid: Option<Uid>,
-    /// The counter of the tap; `None` if the tag mirrors no counter.
+    /// The counter of the tap; `None` if the tag mirrors no counter or the PICCData was not decrypted.
     pub ctr: Option<SdmReadCtr>,
 }
 
 impl<'a> Diagnosis<'a> {
-    /// Returns the findings, the most serious first. Faults come before remarks.
+    /// Returns the findings. Faults come before remarks.
     #[must_use]
     pub fn findings(&self) -> &[Finding<'a>] {
         &self.findings

@@ -148,6 +148,8 @@ pub enum Finding<'a> {
         uid: bool,
         /// `true` if the session vector has a counter.
         ctr: bool,
+        /// `true` if the UID and the counter of the tap are in its PICCData, and `false` if they are plain mirrors.
+        is_encrypted: bool,
     },
     /// The MAC was computed with a wrong key: the SDMFileReadKey itself, or the session key for file data.
     NoSessionKey {
@@ -286,7 +288,9 @@ impl Finding<'_> {
             self,
             Self::FactoryKey { file: true, .. }
                 | Self::NewChip
-                | Self::DerivedKey { source: KeySource::Derived { from: None, .. }, .. }
+                | Self::DerivedKey { role: Role::File, source: KeySource::Derived { from: None, .. } }
+                | Self::FileDataNotCovered
+                | Self::SessionVector { is_encrypted: true, .. }
                 | Self::NoSessionKey { .. }
                 | Self::MacOverBytes
                 | Self::MacTruncation { .. }

@@ -6,7 +6,7 @@ use heapless::Vec;
 use super::url_parts::{UrlParts, path_start};
 use super::wrong_offsets::{self, MAX_SHIFT_IN_RUN, MIN_MAC_DIGITS};
 use crate::sun::error::{Field, Malformed};
-use crate::sun::layout::{ElementKind, SIGNATURE_CHARS, SdmLayout};
+use crate::sun::layout::{ElementKind, MAC_CHARS, SIGNATURE_CHARS, SdmLayout};
 use crate::sun::span::Span;
 
 /// The possible readings of one URL, the most likely first.
@@ -16,7 +16,6 @@ type DigitRuns = Vec<Span, 24>;
 
 /// The number of hexadecimal digits of a counter, which is the shortest hexadecimal mirror.
 const CTR_CHARS: usize = 6;
-const MAC_CHARS: usize = 16;
 
 /// Returns the possible readings of a URL. The first reading comes from the layout, if there is one and it matches the
 /// URL. The other readings are guesses from the length and the content of the parts. If the layout does not match the
@@ -49,7 +48,7 @@ fn add_guesses(url: &str, readings: &mut Readings) {
     let runs = digit_runs(url);
     let tt_status = find_tt_status(url);
     for run in runs.iter().rev() {
-        let Some(from) = run.to.checked_sub(16).filter(|from| *from >= run.from) else { continue };
+        let Some(from) = run.to.checked_sub(MAC_CHARS).filter(|from| *from >= run.from) else { continue };
         let mac = Span { from, to: run.to };
         let before_mac = Span { from: run.from, to: from };
         let others = || runs.iter().copied().filter(move |other| !other.overlaps(*run));
@@ -297,14 +296,18 @@ pub(super) fn blank(layout: Option<&SdmLayout>, url: &str, readings: &Readings) 
         bytes.all(|byte| Some(byte) == first)
     };
     let is_zero = |part: &Span| part.of(url).bytes().all(|byte| byte == b'0');
-    let expected = layout.and_then(|layout| UrlParts::expected(layout, url.len()));
+    let expected =
+        layout.and_then(|layout| UrlParts::locate(layout, url).ok().or_else(|| UrlParts::expected(layout, url.len())));
     if let Some(parts) = expected.filter(|parts| is_repeated(parts.mac)) {
         let all = parts.mirrors().all(|(_, part)| is_repeated(part));
         return if all { Blank::All } else { Blank::Mac };
     }
+    if layout.is_some_and(|layout| layout.parse(url).is_ok()) {
+        return Blank::None;
+    }
     let runs = digit_runs(url);
-    let is_long = |run: &&Span| matches!(run.len(), CTR_CHARS | 14 | MAC_CHARS..);
-    if !runs.is_empty() && runs.iter().filter(is_long).all(is_zero) {
+    let mut long = runs.iter().filter(|run| matches!(run.len(), CTR_CHARS | 14 | MAC_CHARS..));
+    if long.next().is_some_and(is_zero) && long.all(is_zero) {
         return Blank::All;
     }
     // The last run with the length of a MAC is probably the MAC.
@@ -447,6 +450,7 @@ mod tests {
             assert_eq!(readings_of(shape), readings, "{shape}");
         }
     }
+
     /// Lower-case letters are text if there is a digit in upper case, or if they are only at the ends.
     #[test]
     fn runs_of_digits() {
@@ -472,6 +476,7 @@ mod tests {
         let zeros = "0".repeat(16);
         let table = [
             (String::from("?hello=world"), Blank::None),
+            (String::from("/item/12345678"), Blank::None),
             (String::from("?p=P&c=M"), Blank::None),
             (format!("?p={zeros}{zeros}&c={zeros}"), Blank::All),
             (format!("?p=P&c={zeros}"), Blank::Mac),
@@ -485,6 +490,15 @@ mod tests {
             let found = blank(None, &url, &readings(None, &url).0);
             assert!(found == expected, "{shape}");
         }
+        // With a layout that fits, other zeros are static text.
+        let layout = SdmLayout::new(Scheme::Aes, &format!("s://h?p={{picc}}&c={{mac}}&x={zeros}")).unwrap();
+        let url = url_of(&format!("?p=P&c=0123456789ABCD01&x={zeros}"));
+        assert!(blank(Some(&layout), &url, &readings(Some(&layout), &url).0) == Blank::None);
+        assert!(blank(None, &url, &readings(None, &url).0) == Blank::Mac);
+        // Two texts of the layout have a variable length.
+        let layout = SdmLayout::new(Scheme::Aes, "s://h/{:a}/{:b}?p={picc}&c={mac}").unwrap();
+        let url = format!("s://h/ab/c?p={}&c={zeros}", "0123456789ABCDEF".repeat(2));
+        assert!(blank(Some(&layout), &url, &readings(Some(&layout), &url).0) == Blank::Mac);
     }
 
     /// The digits are counted where the layout has PICCData, and only if the text before them is that of the layout.

@@ -4,7 +4,9 @@
 use heapless::{String, Vec};
 
 use super::finding::Finding;
+use super::readings::last_run;
 use super::url_parts::{UrlParts, path_start};
+use super::wrong_offsets::MIN_MAC_DIGITS;
 use crate::sun::error::Malformed;
 use crate::sun::layout::{ElementKind, MAX_TEMPLATE, SdmLayout};
 
@@ -96,14 +98,21 @@ impl Tap<'_> {
 }
 
 /// Splits the text at characters that no tag writes, such as quotes, spaces or angle brackets. Returns the first part
-/// that contains `://`. Returns `None` if the text has no such characters, or no such part.
+/// that contains `://`. If there is a `'` directly before the URL scheme, returns only the text up to the last `'`; inside
+/// a URL, this character is allowed. Returns `None` if there is nothing to remove, or no such part.
 fn without_surrounding_text(text: &str) -> Option<Repaired> {
-    let is_foreign = |c: char| !c.is_ascii_graphic() || matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '|' | '\'');
-    if !text.contains(is_foreign) {
-        return None;
-    }
-    let url = text.split(is_foreign).find(|part| part.contains("://"))?;
-    Repaired::try_from(url).ok()
+    let is_foreign = |c: char| !c.is_ascii_graphic() || matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '|');
+    let part = text.split(is_foreign).find(|part| part.contains("://"))?;
+    let (before, quoted) = part.split_at_checked(scheme_start(part, part.find("://")?)?)?;
+    let is_quoted = before.ends_with('\'');
+    let url = if is_quoted { quoted.rsplit_once('\'').map_or(quoted, |(url, _)| url) } else { part };
+    Repaired::try_from(url).ok().filter(|_| url != text)
+}
+
+/// Returns the offset at which the URL scheme before the `://` at the offset `at` begins.
+fn scheme_start(text: &str, at: usize) -> Option<usize> {
+    let letters = text.get(..at)?.bytes().rev().take_while(u8::is_ascii_alphabetic).count();
+    at.checked_sub(letters)
 }
 
 /// Undoes HTML escaping and percent-encoding, at most [`MAX_DECODINGS`] times. Returns `None` if the URL has neither.
@@ -123,12 +132,15 @@ fn decoded(url: &str) -> Option<(Repaired, Finding<'static>)> {
     }
     let mut decoded = decoded?;
     // If this is the URL of a redirect, it contains the URL of the tag. Only the URL of the tag is kept.
-    let inner = decoded.rfind("://").and_then(|at| {
-        let scheme = decoded.get(..at)?.bytes().rev().take_while(u8::is_ascii_alphabetic).count();
-        at.checked_sub(scheme).filter(|_| scheme > 0)
-    });
-    if let Some(inner) = inner.and_then(|from| decoded.get(from..)) {
-        decoded = Repaired::try_from(inner).ok()?;
+    let inner = decoded.rfind("://").and_then(|at| scheme_start(&decoded, at).filter(|from| *from < at));
+    if let Some((before, inner)) = inner.and_then(|from| decoded.split_at_checked(from)) {
+        let has_mac = |text: &str| last_run(text, |run| run.len() >= MIN_MAC_DIGITS).is_some();
+        if has_mac(inner) || !has_mac(before) {
+            decoded = Repaired::try_from(inner).ok()?;
+        } else if url.starts_with(before) {
+            // The inner URL is a parameter of the URL of the tag, and only this parameter is encoded.
+            return None;
+        }
     }
     Some((decoded, finding?))
 }
@@ -264,15 +276,36 @@ mod tests {
         }
     }
 
+    #[test]
+    fn text_around_urls() {
+        for (text, expected) in [
+            ("https://a.b/?c=1", None),
+            ("https://a.b/o'neil?c=1", None),
+            ("'https://a.b/o'neil?c=1'", Some("https://a.b/o'neil?c=1")),
+            ("'https://a.b/?c=1", Some("https://a.b/?c=1")),
+            ("<a href='https://a.b/?c=1'>", Some("https://a.b/?c=1")),
+            ("fetch('https://a.b/?c=1')", Some("https://a.b/?c=1")),
+            ("{'url': 'https://a.b/?c=1'}", Some("https://a.b/?c=1")),
+            ("see \"https://a.b/?c=1\"", Some("https://a.b/?c=1")),
+            ("see this", None),
+        ] {
+            assert_eq!(without_surrounding_text(text).as_deref(), expected, "{text}");
+        }
+    }
+
     /// Only a `://` after a scheme begins the URL of a tag.
     #[test]
     fn urls_in_redirects() {
         for (text, expected) in [
-            ("https%3A%2F%2Fa.b/?c=1", "https://a.b/?c=1"),
-            ("https://r.b/?to=https%3A%2F%2Fa.b/?c=1", "https://a.b/?c=1"),
-            ("https%3A%2F%2Fa.b/?c=1://d", "https://a.b/?c=1://d"),
+            ("https%3A%2F%2Fa.b/?c=1", Some("https://a.b/?c=1")),
+            ("https://r.b/?to=https%3A%2F%2Fa.b/?c=1", Some("https://a.b/?c=1")),
+            ("https%3A%2F%2Fa.b/?c=1://d", Some("https://a.b/?c=1://d")),
+            ("https://a.b/?c=0123456789&to=https%3A%2F%2Fr.b", None),
+            ("https%3A%2F%2Fa.b/?c=0123456789&to=https://r.b", Some("https://a.b/?c=0123456789&to=https://r.b")),
+            ("https://r.b/0123456789?to=https%3A%2F%2Fa.b/?c=0123456789", Some("https://a.b/?c=0123456789")),
+            ("https://a.b/?c=1", None),
         ] {
-            assert_eq!(decoded(text).unwrap().0, expected);
+            assert_eq!(decoded(text).as_ref().map(|(url, _)| url.as_str()), expected, "{text}");
         }
     }
 }

@@ -62,6 +62,19 @@ impl ClaimedValues<'_> {
         }
     }
 
+    /// Returns `true` if these values do not depend on a key that the search derived, or if the UID is the assumed UID. A
+    /// wrong derived key can give a UID that begins with 04h by chance.
+    #[cfg(feature = "ecdsa")]
+    pub(super) fn is_certain(&self, assumptions: &Assumptions<'_>) -> bool {
+        !self.has_derived_key() || (self.uid.is_some() && self.uid == assumptions.uid)
+    }
+
+    /// Returns `true` if the values were decrypted with a key that the search derived.
+    #[cfg(feature = "ecdsa")]
+    pub(super) fn has_derived_key(&self) -> bool {
+        matches!(self.meta_key, Some((_, KeySource::Derived { .. })))
+    }
+
     /// Returns the session vector that a chip uses if it mirrors these values.
     pub(super) fn session_vector(&self) -> SessionVector {
         SessionVector { uid: self.uid, ctr: self.ctr, is_ctr_reversed: false }

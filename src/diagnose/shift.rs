@@ -3,10 +3,7 @@
 use core::fmt;
 
 use crate::sun::error::Field;
-
-/// The number of bytes in the NDEF file before the text of the URL: NLEN (2), the record header (4) and the URI code
-/// (1).
-const HEADER: usize = 7;
+use crate::sun::template::FILE_HEADER;
 
 /// The distance of one mirror, or of every mirror, from its placeholder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +79,7 @@ impl fmt::Display for ShiftCause {
 /// Converts `url_offset`, an offset in the URL, to an offset in the NDEF file. The file stores the first `prefix`
 /// characters of the URL as one byte, the URI code.
 pub(super) fn file_offset(url_offset: usize, prefix: usize) -> usize {
-    url_offset.saturating_add(HEADER).saturating_sub(prefix)
+    url_offset.saturating_add(FILE_HEADER).saturating_sub(prefix)
 }
 
 /// Returns the number of characters at the start of a URL that the URI code replaces.

@@ -4,7 +4,9 @@ use heapless::Vec;
 
 use super::assumptions::Assumptions;
 use super::candidates::KeyTier;
-use super::checks::{check_case, check_values, compare_keys, compare_second_tap, covered_text, is_factory, verify};
+use super::checks::{
+    check_case, check_public_keys, check_values, compare_keys, compare_second_tap, covered_text, is_factory, verify,
+};
 use super::contents::Contents;
 use super::diagnosis::{Conclusion, Diagnosis, Explanation, Findings, add};
 use super::finding::Finding;
@@ -45,8 +47,15 @@ pub(super) fn find<'a>(
     }
     let parts = locate(tap)?;
     let (window_start, form) = find_window(search, url, &parts, key)?;
+    // A signature does not show which key decrypts the PICCData, so a result that is probably that of a wrong key is
+    // dropped. Without a UID, only derived keys are in doubt.
+    let doubt = |claimed: &ClaimedValues<'_>| match claimed.doubt(assumptions) {
+        None if claimed.uid.is_none() && !claimed.has_derived_key() => Some(usize::MAX),
+        doubt => doubt,
+    };
     let claims = search.open(url, &parts, Scheme::Ecdsa, KeyTier::Derived).into_iter();
-    let claimed = claims.min_by_key(|claimed| claimed.doubt(assumptions).unwrap_or(usize::MAX));
+    let doubts = claims.filter_map(|claimed| Some((doubt(&claimed)?, claimed)));
+    let claimed = doubts.min_by_key(|(doubt, _)| *doubt).map(|(_, claimed)| claimed);
     Some(Signed { parts: UrlParts { window_start, ..parts }, claimed, form, key })
 }
 
@@ -160,7 +169,7 @@ pub(super) fn report<'a>(
     let earlier_findings = findings.len();
     if tap.layout.is_some_and(|layout| !layout.scheme().is_signed()) {
         add(&mut findings, Finding::Mode { actual: Scheme::Ecdsa });
-    } else if let Some(error) = tap.layout_error.filter(|_| findings.is_empty() && form.is_none()) {
+    } else if let Some(error) = tap.layout_error.filter(|_| form.is_none()) {
         add(&mut findings, Finding::Layout(error));
     }
     if let Some(form) = *form {
@@ -168,7 +177,7 @@ pub(super) fn report<'a>(
     }
     let covered = covered_text(assumptions, tap, parts);
     let mirrors = parts.mirrors().filter(|(_, part)| *part != parts.mac);
-    let unsigned = mirrors.filter(|(_, part)| !parts.covered().contains(part.from));
+    let unsigned = mirrors.filter(|(_, part)| !parts.covers(*part));
     let assumed = tap.assumed_parts().filter(|assumed| assumed.mac == parts.mac);
     if let Some((mirror, _)) = unsigned.min_by_key(|(_, part)| part.from) {
         add(&mut findings, Finding::Unsigned { mirror, covered });
@@ -188,13 +197,14 @@ pub(super) fn report<'a>(
     }
     // Each chip has a key pair of its own.
     compare_second_tap(assumptions, &explanation, *key, true, &mut findings);
+    check_public_keys(assumptions, &explanation, &mut findings);
     if explanation.meta_key.as_ref().is_some_and(|(key, _)| is_factory(key.expose_bytes())) {
         add(&mut findings, Finding::FactoryKey { meta: true, file: false });
     }
     check_case(parts, tap.url, &mut findings);
     let contents = claimed.as_ref().and_then(|claimed| {
         let (mut contents, _) = Contents::claimed(assumptions, tap.url, parts, Scheme::Aes, claimed)?;
-        contents.is_proven = !findings.iter().any(Finding::allows_forgery);
+        contents.is_proven = claimed.is_certain(assumptions) && !findings.iter().any(Finding::allows_forgery);
         Some(contents)
     });
     let conclusion = Conclusion::of(&findings);

@@ -2,6 +2,7 @@
 
 use super::assumptions::Assumptions;
 use super::candidates::KeyTier;
+use super::checks::is_factory;
 use super::contents::Contents;
 use super::diagnosis::{Findings, add};
 #[cfg(feature = "ecdsa")]
@@ -30,12 +31,13 @@ pub(super) fn report<'a>(
     readings: &Readings,
     findings: &mut Findings<'a>,
 ) -> Option<Contents> {
-    if let Some(name) = other_schemes::name(tap.url) {
+    let has_mac =
+        |reading: &UrlParts| reading.is_regular() && reading.uid.is_some_and(|uid| uid.to <= reading.mac.from);
+    if let Some(name) = other_schemes::name(tap.url, readings.iter().any(has_mac)) {
         add(findings, Finding::OtherScheme(name));
         return None;
     }
-    let is_signed = tap.layout.is_some_and(|layout| layout.scheme().is_signed());
-    if is_signed || readings::signature(tap.url).is_some() {
+    if is_signed(assumptions, tap, readings) {
         return report_signature(search, assumptions, tap, findings);
     }
     if tap.url.len() > MAX_URL {
@@ -64,12 +66,36 @@ pub(super) fn report<'a>(
     }
     let (parts, scheme, claimed) = opened.likely?;
     let (contents, file_key) = Contents::claimed(assumptions, tap.url, &parts, scheme, &claimed)?;
-    let meta = claimed.meta_key.is_some_and(|(key, _)| *key.expose_bytes() == [0; 16]);
-    let file = file_key.is_some_and(|key| *key.expose_bytes() == [0; 16]);
+    let meta = claimed.meta_key.is_some_and(|(key, _)| is_factory(key.expose_bytes()));
+    let file = file_key.is_some_and(|key| is_factory(key.expose_bytes()));
     if meta || file {
         add(findings, Finding::FactoryKey { meta, file });
     }
     Some(contents)
+}
+
+/// Returns `true` if the tap has a signature instead of a MAC, or should have one.
+fn is_signed(assumptions: &Assumptions<'_>, tap: &Tap<'_>, readings: &Readings) -> bool {
+    if let Some(layout) = tap.layout.filter(|layout| layout.scheme().is_signed() || tap.layout_error.is_none()) {
+        return layout.scheme().is_signed();
+    }
+    readings::signature(tap.url).is_some_and(|signature| {
+        // The digits of file data can be as many as those of a signature.
+        let is_before_mac = |reading: &UrlParts| {
+            signature.to <= reading.mac.from && reading.mirrors().any(|(_, part)| part.overlaps(signature))
+        };
+        has_public_key(assumptions) || !readings.iter().any(is_before_mac)
+    })
+}
+
+#[cfg(feature = "ecdsa")]
+fn has_public_key(assumptions: &Assumptions<'_>) -> bool {
+    assumptions.public_key.is_some()
+}
+
+#[cfg(not(feature = "ecdsa"))]
+fn has_public_key(_: &Assumptions<'_>) -> bool {
+    false
 }
 
 /// Adds the finding about a signature that does not verify, or that the layout has but the URL does not. Returns the

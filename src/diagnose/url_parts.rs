@@ -6,7 +6,7 @@ use heapless::String;
 
 use super::shift::Shift;
 use crate::sun::error::{Field, Malformed};
-use crate::sun::layout::{ElementKind, LayoutElement, MAX_NAMES, MAX_TEMPLATE, SIGNATURE_CHARS, SdmLayout};
+use crate::sun::layout::{ElementKind, LayoutElement, MAC_CHARS, MAX_NAMES, MAX_TEMPLATE, SIGNATURE_CHARS, SdmLayout};
 use crate::sun::span::Span;
 use crate::sun::template::LayoutError;
 use crate::value::Scheme;
@@ -78,9 +78,14 @@ impl UrlParts {
         Span { from: self.window_start, to: self.mac.from }
     }
 
+    /// Returns `true` if the MAC or the signature covers the start of this part.
+    pub(super) fn covers(&self, part: Span) -> bool {
+        self.covered().contains(part.from)
+    }
+
     /// Returns `true` if the mirrors are at their placeholders and the MAC is whole.
     pub(super) fn is_regular(&self) -> bool {
-        self.shift.is_none() && self.mac.len() >= 16
+        self.shift.is_none() && self.mac.len() >= MAC_CHARS
     }
 
     /// Returns the field that holds the position of this mirror. Returns `None` for the MAC and for a captured value.

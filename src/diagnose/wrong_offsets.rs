@@ -6,7 +6,7 @@
 use super::shift::{Shift, ShiftCause, cause_of, decimal_as_hex, file_offset, hex_as_decimal, prefix_len};
 use super::url_parts::{self, UrlParts};
 use crate::sun::error::Field;
-use crate::sun::layout::SdmLayout;
+use crate::sun::layout::{MAC_CHARS, SdmLayout};
 use crate::sun::span::Span;
 
 /// The largest distance between a mirror and its placeholder, in characters, that is tried if there is a layout. Larger
@@ -16,7 +16,6 @@ const MAX_SHIFT: usize = 40;
 pub(super) const MAX_SHIFT_IN_RUN: usize = 16;
 /// If the URL ends inside the MAC, the MAC must still have at least this many hexadecimal digits.
 pub(super) const MIN_MAC_DIGITS: usize = 10;
-const MAC_DIGITS: usize = 16;
 
 /// Returns the possible positions of the mirrors in a URL if one SDM offset is wrong or if all are wrong. Returns no
 /// positions if the layout does not allow the length of the URL.
@@ -68,7 +67,7 @@ fn visible(layout: &SdmLayout, url: &str) -> impl Iterator<Item = UrlParts> + Cl
 /// Returns the possible positions of the mirrors in a URL that ends inside its MAC. Returns no positions if the layout
 /// has anything after the MAC.
 pub(super) fn cut(layout: &SdmLayout, url: &str) -> impl Iterator<Item = UrlParts> + Clone {
-    (1..=MAC_DIGITS.saturating_sub(MIN_MAC_DIGITS)).filter_map(move |lost| {
+    (1..=MAC_CHARS.saturating_sub(MIN_MAC_DIGITS)).filter_map(move |lost| {
         let whole = url.len().saturating_add(lost);
         let mut parts = UrlParts::expected(layout, whole).filter(|parts| parts.mac.to == whole)?;
         parts.mac.to = url.len();

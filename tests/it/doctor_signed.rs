@@ -76,6 +76,60 @@ fn encrypted_values_of_a_signed_tap_are_decrypted() {
     assert_eq!(diagnosis.contents.unwrap().uid, Uid::from_hex("04A1B2C3D4E580").ok());
 }
 
+/// With about 1 in 85 wrong keys, the decrypted PICCData look valid. A signature does not show which key is right.
+#[test]
+fn a_wrong_key_of_a_signed_tap_is_not_reported() {
+    let tag = Signing::new(3);
+    let url = tag.sign("https://example.com/t?e=8C217D2BFCC7FFB7DAE2BF64E47E71EB&s=", "8C21");
+    let layout = ecdsa("https://example.com/t?e=[[{picc}&s={sig}");
+    let public = tag.public();
+    for number in 1..40 {
+        let keys = [GivenKey { name: "other", key: &[number; 16], role: Role::Any }];
+        let uid = Uid::from_hex("04A1B2C3D4E580").ok();
+        let diagnosis = diagnose(&Assumptions { keys: &keys, uid, ..about(&url, Some(&layout), &public) });
+        assert_eq!(diagnosis.findings(), [Finding::MetaKey], "{number}");
+        assert!(diagnosis.contents.is_none());
+    }
+}
+
+/// Without a UID, the values of a signed tap are still read, and a replay is found.
+#[test]
+fn signed_taps_without_a_uid_are_read() {
+    let tag = Signing::new(3);
+    let public = tag.public();
+    let layout = ecdsa("https://example.com/t?c=[[{ctr}&s={sig}");
+    let url = tag.sign("https://example.com/t?c=00003D&s=", "00003D");
+    let assumptions = about(&url, Some(&layout), &public);
+    assert!(diagnose(&assumptions).is_healthy());
+    let stored_ctr = SdmReadCtr::new(0x3D);
+    let replay = Finding::CounterBehind { ctr: stored_ctr.unwrap(), stored: stored_ctr.unwrap() };
+    assert_eq!(diagnose(&Assumptions { stored_ctr, ..assumptions }).findings(), [replay]);
+    let url = tag.sign("https://example.com/t?v=1&s=", "v=1");
+    assert_eq!(diagnose(&about(&url, None, &public)).findings(), [Finding::NoCounter]);
+}
+
+/// The key is not given, so the PICCData of the second tap cannot be read either.
+#[test]
+fn a_second_signed_tap_without_its_key_is_not_compared() {
+    let tag = Signing::new(3);
+    let public = tag.public();
+    let layout = ecdsa("https://example.com/t?e=[[{picc:uid,ctr}&s={sig}");
+    let [first, second] = ["8C217D2BFCC7FFB7DAE2BF64E47E71EB", "112233445566778899AABBCCDDEEFF00"]
+        .map(|picc_data| tag.sign(&format!("https://example.com/t?e={picc_data}&s="), &picc_data[..4]));
+    let diagnosis = diagnose(&Assumptions { second_url: Some(&second), ..about(&first, Some(&layout), &public) });
+    assert_eq!(diagnosis.findings(), [Finding::MetaKey]);
+}
+
+/// A layout error is reported although text around the URL was removed.
+#[test]
+fn a_wrong_layout_of_a_quoted_url_is_found() {
+    let key = RECORDED_KEY.parse().unwrap();
+    let layout = ecdsa("https://ntag.nxp.com/other?m=[[{uid}&c={ctr}&s={sig}");
+    let quoted = format!("\"{RECORDED}\"");
+    let diagnosis = diagnose(&about(&quoted, Some(&layout), &key));
+    assert!(matches!(diagnosis.findings(), [Finding::SurroundingText, Finding::Layout(_)]), "{diagnosis:?}");
+}
+
 #[test]
 fn the_start_of_the_signed_text_is_found() {
     let (tag, layout) = (Signing::new(5), ecdsa(TEMPLATE));

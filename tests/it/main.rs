@@ -24,6 +24,8 @@ mod dialects;
 mod doctor_cases;
 #[cfg(all(feature = "emulator", feature = "lrp", feature = "sdm-backend"))]
 mod doctor_measured;
+#[cfg(all(feature = "emulator", feature = "lrp", feature = "sdm-backend"))]
+mod doctor_pitfalls;
 #[cfg(feature = "ecdsa")]
 mod doctor_signed;
 #[cfg(feature = "ecdsa")]

@@ -208,7 +208,10 @@ impl fmt::Display for Finding<'_> {
                     "The tag signs its taps, but the layout says otherwise. Use its mode (Scheme::Ecdsa), write {sig} in \
                      place of {mac}, and put [[ before the first mirror."
                 }
-                None => "The tag is an NTAG 22x, but the layout says otherwise. Use its mode (Scheme::Suncmac).",
+                None => {
+                    "The tag is an NTAG 22x, but the layout says otherwise. Use its mode (Scheme::Suncmac), and remove [[ \
+                     from the layout."
+                }
             },
             Self::FactoryKey { meta: true, file: true } => {
                 "Both keys of the tag are still those of a new chip, 16 zero bytes. Anybody can forge its taps. Write \
@@ -260,17 +263,22 @@ impl fmt::Display for Finding<'_> {
                      Put [[ before this text in the layout."
                 );
             }
-            Self::SessionVector { uid: false, ctr: true } => {
+            Self::SessionVector { is_encrypted: true, .. } => {
+                "The session vector (the input of the session key) does not have the UID and the counter of the PICCData. \
+                 A chip puts exactly these values into it, so a program that simulates a chip made this URL. Use the same \
+                 values in that program."
+            }
+            Self::SessionVector { uid: false, ctr: true, .. } => {
                 "The session vector (the input of the session key) has no UID, so the tag does not mirror its UID. If \
                  the URL shows a UID, it is static text. Remove {uid} from the layout, or preferably set the tag up \
                  to mirror the UID."
             }
-            Self::SessionVector { uid: true, ctr: false } => {
+            Self::SessionVector { uid: true, ctr: false, .. } => {
                 "The session vector (the input of the session key) has no counter, so the tag does not mirror its \
                  counter. If the URL shows a counter, it is static text. Remove {ctr} from the layout, or preferably \
                  set the tag up to mirror the counter."
             }
-            Self::SessionVector { uid: true, ctr: true } => {
+            Self::SessionVector { uid: true, ctr: true, .. } => {
                 "The session vector (the input of the session key) has the UID of the tag, but the URL does not. Find \
                  out what removed or changed the UID in the URL, or take the UID from your record of the tag."
             }

@@ -41,7 +41,7 @@ pub(crate) struct Diagnosis {
     /// ``healthy``; ``explained`` if the search found how the tap was made, and something is wrong; or
     /// ``unexplained``.
     verdict: &'static str,
-    /// The findings, the most serious first.
+    /// The findings. Faults come before remarks.
     findings: Vec<Finding>,
     /// A template that verifies the tap.
     template: Option<String>,

@@ -64,7 +64,7 @@ export interface Explanation {
 export interface Diagnosis {
   /** `healthy`: no fault. `explained`: something is wrong, and the findings say what. `unexplained`: nothing that was tried matches. */
   readonly conclusion: "healthy" | "explained" | "unexplained";
-  /** The findings, the most serious first. */
+  /** The findings. Faults come before remarks. */
   readonly findings: readonly Finding[];
   /** How the tap was made, or `null` if that is not known. */
   readonly explanation: Explanation | null;

@@ -110,7 +110,7 @@ fn derivation(source: KeySource<'_>, out: &mut impl Write) -> io::Result<()> {
 
 /// Writes what the tap says.
 fn says(contents: &Contents, out: &mut impl Write) -> io::Result<()> {
-    let proof = if contents.is_proven { "" } else { " (not proven: anybody may have made this up)" };
+    let proof = if contents.is_proven { "" } else { " (not proven)" };
     writeln!(out, "\nWhat it says{proof}:")?;
     if let Some(uid) = contents.uid {
         writeln!(out, "  UID       {uid}")?;

@@ -242,7 +242,7 @@ class Diagnosis:
 
     @property
     def findings(self) -> list[Finding]:
-        """The findings, the most serious first."""
+        """The findings. Faults come before remarks."""
 
     @property
     def template(self) -> str | None:

@@ -47,7 +47,7 @@ pub struct Diagnosis {
     /// `healthy`, `explained` or `unexplained`.
     #[wasm_bindgen(readonly)]
     pub conclusion: String,
-    /// The findings, the most serious first.
+    /// The findings. Faults come before remarks.
     #[wasm_bindgen(readonly)]
     pub findings: Vec<Finding>,
     /// How the tap was made.
