@@ -41,7 +41,7 @@ impl ShiftCause {
     /// Returns the probable cause of a wrong SDM offset. `by` is the wrong offset minus the right offset. `right` is
     /// the right offset in the NDEF file, and `url` is a URL of the tag.
     #[must_use]
-    pub fn of(by: i32, right: usize, url: &str) -> Self {
+    pub fn guess(by: i32, right: usize, url: &str) -> Self {
         cause_of(by, right, prefix_len(url))
     }
 }

@@ -1185,8 +1185,8 @@ fn other_schemes_are_recognised_by_all_that_they_have() {
 #[test]
 fn hexadecimal_letters_are_no_decimal_digits() {
     let url = "https://a.b/t";
-    assert_eq!(ShiftCause::of(40 - 0x40, 0x40, url), ShiftCause::HexForDecimal);
-    assert_eq!(ShiftCause::of(50 - 0x4A, 0x4A, url), ShiftCause::Unknown);
+    assert_eq!(ShiftCause::guess(40 - 0x40, 0x40, url), ShiftCause::HexForDecimal);
+    assert_eq!(ShiftCause::guess(50 - 0x4A, 0x4A, url), ShiftCause::Unknown);
 }
 
 /// An offset counts from the start of the file, which is one less than in a URL that begins with `https://`. Here the offset

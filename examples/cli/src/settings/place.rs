@@ -49,7 +49,7 @@ pub(super) fn differences(
                 let (by, direction) = if found < *wanted { (by.saturating_neg(), "small") } else { (by, "large") };
                 let text =
                     format!("{name} is {found}, but the template needs {wanted}: it is {distance} too {direction}");
-                differences.push(match ShiftCause::of(by, *wanted, layout.template()) {
+                differences.push(match ShiftCause::guess(by, *wanted, layout.template()) {
                     ShiftCause::Unknown => text,
                     cause => format!("{text}.{cause}"),
                 });
