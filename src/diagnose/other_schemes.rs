@@ -3,8 +3,7 @@
 use super::url_parts::path_start;
 
 /// Recognises a scheme other than SDM by the parameters of the URL, and returns its name. Returns `None` if the
-/// parameters fit no known scheme. `has_mac` is `true` if a part of the URL after a UID can be
-/// a MAC.
+/// parameters fit no known scheme. `has_mac` is `true` if a part of the URL after a UID can be a MAC.
 pub(super) fn name(url: &str, has_mac: bool) -> Option<&'static str> {
     let has = |name: &str| parameters(url).any(|(other, _)| other.eq_ignore_ascii_case(name));
     if has("pk1") && (has("rnd") || has("rndsig") || has("pk2")) {

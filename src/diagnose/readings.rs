@@ -303,6 +303,7 @@ pub(super) fn blank(layout: Option<&SdmLayout>, url: &str, readings: &Readings) 
         return if all { Blank::All } else { Blank::Mac };
     }
     if layout.is_some_and(|layout| layout.parse(url).is_ok()) {
+        // Other zeros are static text.
         return Blank::None;
     }
     let runs = digit_runs(url);

@@ -288,8 +288,8 @@ mod tests {
         assert_possible(&plain, unknown(Some(Field::TtStatus), 2), only(Field::TtStatus, 2), from);
     }
 
-    /// These distances are larger than [`MAX_SHIFT`]. The number in the template is that of the characters before the
-    /// placeholder, without `https://`: the offset in the file is 6 bytes larger.
+    /// These distances are larger than [`MAX_SHIFT`]. `right` is the offset in the file, where seven bytes stand for
+    /// `https://`.
     #[test]
     fn offsets_in_the_wrong_base() {
         for (right, by, cause) in [(70, 42, ShiftCause::DecimalForHex), (0x70, -42, ShiftCause::HexForDecimal)] {
