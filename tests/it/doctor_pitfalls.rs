@@ -4,6 +4,7 @@ use suntap::diagnose::{Assumptions, Conclusion, Finding, GivenKey, KeyDerivation
 use suntap::kdf::boltcard;
 use suntap::sun::session::MacKey;
 use suntap::{IssuerKey, Malformed, Scheme, SdmFileReadKey, SdmLayout, SdmReadCtr};
+use suntap_testkit::{Tag, Tap};
 
 use crate::diagnose::{FILE, KEYS, META, UID, codes, layout, tap, tap_of};
 
@@ -182,6 +183,19 @@ fn an_ntag_22x_has_no_offset_of_the_mac_input() {
     let assumed = layout("https://a.b/?k=CC&m=[[{uid}x{ctr}x{mac}");
     let diagnosis = diagnose(&Assumptions { layout: Some(&assumed), ..Assumptions::about(url) });
     assert_eq!(diagnosis.findings(), [Finding::Mode { actual: Scheme::Suncmac }, Finding::NewChip]);
+}
+
+/// Data that the MAC covers are shown although they are no text.
+#[test]
+fn covered_data_are_shown_as_they_are() {
+    let template = "https://a.b/?p={picc}&e=[[{enc:32}&c={mac}";
+    let layout = layout(template);
+    let tag = Tag { lrp: false, meta_key: META, file_key: FILE, uid: *UID.as_bytes() };
+    let data = vec![0x80; 16];
+    let url = tag.write(template, &Tap { ctr: 7, padding: [1; 12], file_data: data.clone(), tt: *b"CC" }).url;
+    let diagnosis = diagnose(&Assumptions { layout: Some(&layout), keys: &KEYS, ..Assumptions::about(&url) });
+    assert!(diagnosis.is_healthy());
+    assert_eq!(diagnosis.contents.unwrap().file_data(), data);
 }
 
 /// Digits outside the MAC input that do not decrypt to text are static text. Anybody can change file data there.
