@@ -216,3 +216,23 @@ fn data_outside_the_mac_input_are_not_proven() {
     let contents = diagnosis.contents.unwrap();
     assert!(!contents.is_proven && !contents.file_data().is_empty());
 }
+
+/// A signature does not show that a derived key is the right one. The UID does.
+#[cfg(feature = "ecdsa")]
+#[test]
+fn a_derived_key_of_a_signed_tap_is_not_proven() {
+    let issuer = [0x42; 16];
+    let meta = *boltcard::meta_read_key(&IssuerKey::from_bytes(issuer)).expose_bytes();
+    let url = tap_of(&layout("https://a.b/?e={picc}&c={mac}"), meta, &SdmFileReadKey::from_bytes(FILE), UID, 5);
+    let tag = crate::ecdsa::Signing::new(3);
+    let url = tag.sign(&url[..url.find("c=").unwrap()], "e=");
+    let keys = [GivenKey { name: "issuer", key: &issuer, role: Role::Any }];
+    let public = tag.public();
+    for (uid, is_proven) in [(None, false), (Some(UID), true)] {
+        let diagnosis =
+            diagnose(&Assumptions { keys: &keys, uid, public_key: Some(&public), ..Assumptions::about(&url) });
+        assert_eq!(codes(&diagnosis), ["derived-key"]);
+        let contents = diagnosis.contents.unwrap();
+        assert_eq!((contents.uid, contents.is_proven), (Some(UID), is_proven));
+    }
+}
