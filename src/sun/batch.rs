@@ -69,7 +69,7 @@ impl<'a, P, I: Iterator<Item = (P, ClaimedTap<'a>, SdmFileReadKey)>> Iterator fo
         if self.group.is_empty() {
             self.keys.clear();
             for (payload, tap, key) in self.taps.by_ref().take(LANES) {
-                // Both have room for a whole group.
+                // A whole group fits into both, so nothing is lost.
                 let _ = self.group.push_back((payload, tap));
                 let _ = self.keys.push(key);
             }

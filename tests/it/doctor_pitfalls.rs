@@ -1,4 +1,4 @@
-//! The doctor, for taps that look like something else than they are.
+//! The doctor, for URLs that are easily mistaken for something else.
 
 use suntap::diagnose::{Assumptions, Conclusion, Finding, GivenKey, KeyDerivation, KeySource, Role, diagnose};
 use suntap::kdf::boltcard;
@@ -156,7 +156,7 @@ fn a_session_vector_without_the_uid_of_the_picc_data_is_no_chip() {
     assert!(!diagnosis.contents.unwrap().is_proven);
 }
 
-/// A parameter was appended, and the file of a tag has no room for it.
+/// A parameter was appended, so the URL does not fit into the file of a tag.
 #[test]
 fn a_url_that_no_tag_can_store_is_too_long() {
     let right = tap(&layout("https://a.b/?p={picc}&c={mac}"), 5);

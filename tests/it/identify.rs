@@ -26,6 +26,12 @@ fn tap(ctr: u32) -> Tap {
     Tap { ctr, padding: [0x77; 12], file_data: Vec::new(), tt: *b"CC" }
 }
 
+/// Returns a layout, 3000 keys, and a tap that the last of these keys opens.
+fn tap_of_the_last_key() -> (SdmLayout, Vec<PreparedMetaReadKey>, String) {
+    let layout = SdmLayout::new(Scheme::Aes, TEMPLATE).unwrap();
+    (layout, keys(3000, Scheme::Aes), tag(2999, false).write(TEMPLATE, &tap(5)).url)
+}
+
 fn file_key(mode: Scheme) -> suntap::PreparedFileReadKey {
     SdmFileReadKey::from_bytes([9; 16]).prepare(mode)
 }
@@ -64,9 +70,7 @@ proptest! {
 /// A candidate whose first byte fits by chance is offered. Its MAC check fails, and the search continues.
 #[test]
 fn a_wrong_candidate_does_not_end_the_search() {
-    let layout = SdmLayout::new(Scheme::Aes, TEMPLATE).unwrap();
-    let keys = keys(3000, Scheme::Aes);
-    let url = tag(2999, false).write(TEMPLATE, &tap(5)).url;
+    let (layout, keys, url) = tap_of_the_last_key();
     let parsed = layout.parse(&url).unwrap();
     let mut offered = Vec::new();
     let found = identify::first_verified(&parsed, &keys, |index, claimed| {
@@ -84,9 +88,7 @@ fn a_wrong_candidate_does_not_end_the_search() {
 /// The candidates that fit by chance have a file key for another mode, and the search continues.
 #[test]
 fn a_file_key_of_another_mode_does_not_end_the_search() {
-    let layout = SdmLayout::new(Scheme::Aes, TEMPLATE).unwrap();
-    let keys = keys(3000, Scheme::Aes);
-    let url = tag(2999, false).write(TEMPLATE, &tap(5)).url;
+    let (layout, keys, url) = tap_of_the_last_key();
     let parsed = layout.parse(&url).unwrap();
     for other in OTHER_SCHEMES {
         let mode = |index| if index == 2999 { Scheme::Aes } else { *other };
@@ -98,18 +100,16 @@ fn a_file_key_of_another_mode_does_not_end_the_search() {
 /// The layout and the keys do not fit together, so no MAC is compared.
 #[test]
 fn configuration_mistakes_are_reported() {
-    let layout = SdmLayout::new(Scheme::Aes, TEMPLATE).unwrap();
-    let keys = keys(3000, Scheme::Aes);
-    let url = tag(2999, false).write(TEMPLATE, &tap(5)).url;
+    let (layout, keys, url) = tap_of_the_last_key();
     let parsed = layout.parse(&url).unwrap();
     for other in OTHER_SCHEMES {
         let found = |mode: &dyn Fn(usize) -> Scheme| {
             identify::first_verified(&parsed, &keys, |index, _| Some(file_key(mode(index)))).unwrap_err()
         };
         assert_eq!(found(&|_| *other), VerifyError::Config(ConfigError::WrongScheme));
-        // Candidates that fit by chance have a key of the right mode.
+        // Only the candidates that fit by chance have a key of the right mode.
         assert_eq!(found(&|index| if index == 2999 { *other } else { Scheme::Aes }), VerifyError::NotAuthentic);
-        // The candidate of the tag is wrong, and those that follow have the wrong mode.
+        // Only the first candidate, which fits by chance, has a key of the right mode.
         let chance = identify::candidates(&parsed, &keys).next().unwrap().0;
         assert!(chance < 2999);
         assert_eq!(found(&|index| if index == chance { Scheme::Aes } else { *other }), VerifyError::NotAuthentic);
