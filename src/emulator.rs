@@ -143,7 +143,7 @@ impl EmulatedTag {
     ) -> Result<Self, SettingsError> {
         let mut tag = Self {
             layout: layout.clone(),
-            suite: Suite::of(aes_scheme(layout)).ok_or(SettingsError::NoSdm)?,
+            suite: Suite::of_session(aes_scheme(layout)).ok_or(SettingsError::NoSdm)?,
             meta_key,
             file_key,
             #[cfg(feature = "ecdsa")]
@@ -437,7 +437,7 @@ impl TagPrivateKey {
     /// Returns the public key, with which the taps of the tag are verified.
     #[must_use]
     pub fn public_key(&self) -> TagPublicKey {
-        TagPublicKey::of(&self.0)
+        TagPublicKey::from_private_key(&self.0)
     }
 }
 

@@ -196,7 +196,7 @@ enum Seal {
 /// The history may begin anywhere and may be in any order. Taps in it that were not authentic are ignored.
 pub fn signals<'a>(history: impl IntoIterator<Item = &'a Tap>, tap: &Tap, limits: &Limits) -> Signals {
     let found = if tap.is_authentic() {
-        let seen = Seen::of(history, tap, limits);
+        let seen = Seen::from_history(history, tap, limits);
         let order = tap.ctr.and_then(|ctr| seen.order(tap.decision, ctr, limits));
         let reader = seen.other.map(|other| Signal::TwoReaders { other });
         let limit = tap.ctr.max(seen.last).and_then(|ctr| near_limit(ctr, limits));
@@ -210,7 +210,7 @@ pub fn signals<'a>(history: impl IntoIterator<Item = &'a Tap>, tap: &Tap, limits
 }
 
 impl Seen {
-    fn of<'a>(history: impl IntoIterator<Item = &'a Tap>, tap: &Tap, limits: &Limits) -> Self {
+    fn from_history<'a>(history: impl IntoIterator<Item = &'a Tap>, tap: &Tap, limits: &Limits) -> Self {
         let mut seen = Self::default();
         for earlier in history.into_iter().filter(|earlier| earlier.is_authentic()) {
             if earlier.decision == Decision::Fresh {

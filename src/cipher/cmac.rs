@@ -134,7 +134,7 @@ fn once(aes: impl OnceAes, key: &Block, message: impl Iterator<Item = Chunk>) ->
         }
     }
 
-    if SHARED { Cmac::new(key).of(message) } else { aes.chain(*key, Once(aes, message)) }
+    if SHARED { Cmac::new(key).compute(message) } else { aes.chain(*key, Once(aes, message)) }
 }
 
 /// Computes the MAC of a message inside of [`compute!`]. `encrypt` is the cipher, and `l` is a block of zeros encrypted
@@ -146,7 +146,7 @@ pub(super) fn once_knowing(
     message: impl Iterator<Item = Chunk>,
     encrypt: impl Fn(Block) -> Block,
 ) -> Block {
-    Of { subkeys: &Subkeys::once(aes, l), message }.run(encrypt)
+    Chunked { subkeys: &Subkeys::once(aes, l), message }.run(encrypt)
 }
 
 /// Computes [`Cmac::once_each`] inside of [`compute!`].
@@ -224,17 +224,17 @@ impl<C: BlockEncrypt> Cmac<C> {
     }
 
     /// Computes the MAC of a message of any length.
-    pub(crate) fn of(&self, message: impl Iterator<Item = Chunk>) -> Block {
-        self.cipher.chain(Of { subkeys: &self.subkeys, message })
+    pub(crate) fn compute(&self, message: impl Iterator<Item = Chunk>) -> Block {
+        self.cipher.chain(Chunked { subkeys: &self.subkeys, message })
     }
 }
 
-struct Of<'k, I> {
+struct Chunked<'k, I> {
     subkeys: &'k Subkeys,
     message: I,
 }
 
-impl<I: Iterator<Item = Chunk>> Chain for Of<'_, I> {
+impl<I: Iterator<Item = Chunk>> Chain for Chunked<'_, I> {
     type Output = Block;
 
     #[inline(always)]
@@ -271,7 +271,10 @@ pub(super) mod tests {
     #[test]
     fn rfc4493_examples_1_and_2() {
         let key = Cmac::new(&KEY);
-        assert_eq!(u128::from_be_bytes(key.of(chunks(core::iter::empty()))), 0xbb1d_6929_e959_3728_7fa3_7d12_9b75_6746);
+        assert_eq!(
+            u128::from_be_bytes(key.compute(chunks(core::iter::empty()))),
+            0xbb1d_6929_e959_3728_7fa3_7d12_9b75_6746
+        );
         let block = 0x6bc1_bee2_2e40_9f96_e93d_7e11_7393_172a_u128.to_be_bytes();
         assert_eq!(u128::from_be_bytes(key.one_block(&block)), 0x070a_16b4_6b4d_4144_f79b_dd9d_d04a_287c);
     }
@@ -305,7 +308,11 @@ pub(super) mod tests {
         let text: std::vec::Vec<u8> = random.by_ref().take(5).flatten().collect();
         for (length, key) in (0..=80).cycle().zip(random).take(810) {
             let message = &text[..length];
-            assert_eq!(Cmac::new(&key).of(chunks(message.iter().copied())), oracle(&key, message), "{length} bytes");
+            assert_eq!(
+                Cmac::new(&key).compute(chunks(message.iter().copied())),
+                oracle(&key, message),
+                "{length} bytes"
+            );
             assert_eq!(Cmac::once(&key, chunks(message.iter().copied())), oracle(&key, message), "{length} bytes");
         }
     }

@@ -66,7 +66,7 @@ impl<A: LaneAes, C: LaneEncrypt<A>> CmacLanes<A, C> {
     /// Computes one MAC for each key. The messages may have different lengths. Encryption continues for all keys until
     /// the longest message ends, and the extra results for shorter messages are ignored.
     #[inline(always)]
-    pub(crate) fn of(&self, mut messages: [impl Iterator<Item = Chunk>; LANES]) -> [Block; LANES] {
+    pub(crate) fn compute(&self, mut messages: [impl Iterator<Item = Chunk>; LANES]) -> [Block; LANES] {
         let (mut states, mut tags) = (self.aes.load_lanes(&[[0; 16]; LANES]), [[0; 16]; LANES]);
         // The chunk of each message that is encrypted next, or `None` after the end of the message.
         let mut chunks = messages.each_mut().map(|message| Some(message.next().unwrap_or(Chunk::EMPTY)));
@@ -112,7 +112,7 @@ mod tests {
                 let lanes = CmacLanes::over(aes, Keys(aes.load_lanes(&keys)));
                 let blocks = lanes.one_block([&whole, &[[7; 16]; LANES]]);
                 (
-                    lanes.of(messages.each_ref().map(|message| chunks(message.iter().copied()))),
+                    lanes.compute(messages.each_ref().map(|message| chunks(message.iter().copied()))),
                     blocks.map(|blocks| aes.store_lanes(blocks)),
                 )
             });

@@ -209,7 +209,7 @@ impl Lrp {
     /// Computes `CMAC_LRP` and returns all 16 bytes. Source: AN12304 §3.2, Algorithm 6.
     #[must_use]
     pub fn cmac(&self, message: &[u8]) -> [u8; 16] {
-        Cmac::over(self).of(chunks(message.iter().copied()))
+        Cmac::over(self).compute(chunks(message.iter().copied()))
     }
 
     /// Computes the key for one block from the counter, and increments the counter.
@@ -239,7 +239,7 @@ impl Cmac<Lrp> {
     #[cfg_attr(not(feature = "lrp"), allow(unused_assignments, reason = "without LRP, this function cannot be called"))]
     pub(crate) fn once_lrp(enabled: Enabled, key: &Block, message: impl Iterator<Item = Chunk>) -> Block {
         if SHARED {
-            return Self::lrp(enabled, key).of(message);
+            return Self::lrp(enabled, key).compute(message);
         }
         compute!(|aes| {
             let (lrp, l) = Lrp::start(aes, enabled, key);
@@ -348,7 +348,11 @@ mod tests {
             let (parallel, sequential) = (Cmac::lrp(Enabled, &key), Cmac::over(Lrp::new(&key, 0)));
             for length in [0, 1, 16, 17, 40] {
                 let message = (0..length).map(|byte: u8| byte.wrapping_mul(seed | 1));
-                assert_eq!(parallel.of(chunks(message.clone())), sequential.of(chunks(message)), "{seed} {length}");
+                assert_eq!(
+                    parallel.compute(chunks(message.clone())),
+                    sequential.compute(chunks(message)),
+                    "{seed} {length}"
+                );
             }
         }
     }
@@ -389,7 +393,7 @@ mod tests {
     #[test]
     fn an12304_cmac() {
         let parallel = Cmac::lrp(Enabled, &bytes("63A0169B4D9FE42C72B2784C806EAC21"));
-        assert_eq!(parallel.of(chunks(core::iter::empty())), bytes("0E07C601970814A4176FDA633C6FC3DE"));
+        assert_eq!(parallel.compute(chunks(core::iter::empty())), bytes("0E07C601970814A4176FDA633C6FC3DE"));
         let lrp = Lrp::new(&bytes("63A0169B4D9FE42C72B2784C806EAC21"), 0);
         assert_eq!(lrp.cmac(&[]), bytes("0E07C601970814A4176FDA633C6FC3DE"));
         let lrp = Lrp::new(&bytes("8195088CE6C393708EBBE6C7914ECB0B"), 0);

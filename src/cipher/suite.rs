@@ -27,7 +27,7 @@ pub(crate) enum Suite {
 
 impl Suite {
     /// Returns the suite of the session keys of a scheme, or `None` if the scheme has no session keys.
-    pub(crate) const fn of(scheme: Scheme) -> Option<Self> {
+    pub(crate) const fn of_session(scheme: Scheme) -> Option<Self> {
         match scheme {
             Scheme::Aes => Some(Self::Aes),
             #[cfg(feature = "lrp")]
@@ -43,13 +43,13 @@ impl Suite {
         match scheme {
             #[cfg(feature = "ecdsa")]
             Scheme::Ecdsa => Some(Self::Aes),
-            scheme => Self::of(scheme),
+            scheme => Self::of_session(scheme),
         }
     }
 
     /// Returns the suite for CMACs under a file-read key. For SUNCMAC, the suite is AES, because SUNCMAC uses AES-CMAC.
     pub(crate) fn of_cmac(scheme: Scheme) -> Self {
-        Self::of(scheme).unwrap_or(Self::Aes)
+        Self::of_session(scheme).unwrap_or(Self::Aes)
     }
 
     /// Returns the number of hexadecimal digits in mirrored PICCData.
@@ -128,11 +128,11 @@ impl Suite {
         let (secrets, ids, cmacs) = match self {
             Self::Aes => {
                 let [secrets, ids] = CmacLanes::over(aes, Keys(keys)).one_block([first, second]);
-                (secrets, Some(ids), CmacLanes::over(aes, Keys(secrets)).of(messages))
+                (secrets, Some(ids), CmacLanes::over(aes, Keys(secrets)).compute(messages))
             }
             Self::Lrp(enabled) => {
                 let [secrets] = CmacLanes::over(aes, LrpLanes::new(aes, enabled, keys)).one_block([first]);
-                (secrets, None, CmacLanes::over(aes, LrpLanes::new(aes, enabled, secrets)).of(messages))
+                (secrets, None, CmacLanes::over(aes, LrpLanes::new(aes, enabled, secrets)).compute(messages))
             }
         };
         Chained { secrets: Secret(aes.store_lanes(secrets)), ids: ids.map(|ids| aes.store_lanes(ids)), cmacs }
@@ -216,10 +216,10 @@ impl SuiteCmac {
         }
     }
 
-    pub(crate) fn of(&self, message: impl Iterator<Item = Chunk>) -> Block {
+    pub(crate) fn compute(&self, message: impl Iterator<Item = Chunk>) -> Block {
         match self {
-            Self::Aes(Secret(cmac)) => cmac.of(message),
-            Self::Lrp { cmac, .. } => cmac.of(message),
+            Self::Aes(Secret(cmac)) => cmac.compute(message),
+            Self::Lrp { cmac, .. } => cmac.compute(message),
         }
     }
 }

@@ -96,8 +96,8 @@ pub(super) fn covered_text<'a>(assumptions: &Assumptions<'a>, tap: &Tap<'_>, par
     let original = assumptions.url;
     // If the repair changed the length of the URL, the text may have moved, so it is searched for. Otherwise it has the
     // same position, but its case may differ.
-    let moved = original.find(covered.of(tap.url)).map(|from| Span::at(from, covered.len()));
-    moved.filter(|_| original.len() != tap.url.len()).unwrap_or(covered).of(original)
+    let moved = original.find(covered.slice(tap.url)).map(|from| Span::at(from, covered.len()));
+    moved.filter(|_| original.len() != tap.url.len()).unwrap_or(covered).slice(original)
 }
 
 /// Adds the findings about the UID and the counter of a tap whose MAC or signature is right.
@@ -133,7 +133,7 @@ pub(super) fn compare_second_tap<'a>(
     let is_usable = |layout: &&SdmLayout| meta_key.is_some() || !layout.has(Field::PiccData);
     let layout = explanation.layout.as_ref().filter(is_usable);
     let (Some(original), Some(_)) = (assumptions.second_url, layout) else { return };
-    let repair = Repair::of(layout, original);
+    let repair = Repair::new(layout, original);
     let url = repair.url(original);
     let second = repair.layout.as_ref().and_then(|layout| {
         verify(layout, url, meta_key, key).or_else(|| {
@@ -168,7 +168,7 @@ pub(super) fn compare_second_tap<'a>(
 /// Adds a remark if some digits of the mirrors are in lower case.
 pub(super) fn check_case(parts: &UrlParts, url: &str, findings: &mut Findings<'_>) {
     let mirrors = [parts.picc_data, parts.uid, parts.ctr, parts.enc, Some(parts.mac)];
-    let has_lower_case = |part: Span| part.of(url).bytes().any(|byte| byte.is_ascii_lowercase());
+    let has_lower_case = |part: Span| part.slice(url).bytes().any(|byte| byte.is_ascii_lowercase());
     if mirrors.into_iter().flatten().any(has_lower_case) {
         add(findings, Finding::HexCase);
     }

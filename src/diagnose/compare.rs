@@ -28,7 +28,7 @@ use crate::value::Scheme;
 
 pub(super) fn diagnose<'a>(assumptions: &Assumptions<'a>, watch: &mut dyn FnMut(u32)) -> Diagnosis<'a> {
     let mut search = Search::new(assumptions, watch);
-    let mut repair = Repair::of(assumptions.layout, assumptions.url);
+    let mut repair = Repair::new(assumptions.layout, assumptions.url);
     if repair.is_percent_decoded() && !matches_quickly(&mut search, &repair, assumptions.url) {
         // The tag itself may have written `%XX`, as static text. If a MAC matches without decoding, the URL was not
         // encoded after the tag wrote it.
@@ -61,7 +61,7 @@ pub(super) fn diagnose<'a>(assumptions: &Assumptions<'a>, watch: &mut dyn FnMut(
         add_remarks(&tap, found, &mut findings);
         let is_proven = !findings.iter().any(Finding::allows_forgery);
         contents = Some(Contents::of_match(url, found, is_proven));
-        Conclusion::of(&findings)
+        Conclusion::from_findings(&findings)
     } else {
         search.use_reserve();
         contents = unexplained::report(&mut search, assumptions, &tap, &readings, &mut findings);
@@ -232,7 +232,7 @@ fn is_file_data(found: &Match<'_>, url: &str, layout: Option<&SdmLayout>) -> boo
 
 /// Adds the findings about mirrors that the tag does not write, although the MAC is right.
 fn add_blank_mirrors(found: &Match<'_>, url: &str, findings: &mut Findings<'_>) {
-    let is_zero = |part: &Span| part.of(url).bytes().all(|byte| byte == b'0');
+    let is_zero = |part: &Span| part.slice(url).bytes().all(|byte| byte == b'0');
     let parts = &found.parts;
     let enc = parts.enc.filter(|part| parts.covers(*part));
     for (field, part) in [(Field::PiccData, parts.picc_data), (Field::EncFileData, enc)] {
@@ -240,7 +240,7 @@ fn add_blank_mirrors(found: &Match<'_>, url: &str, findings: &mut Findings<'_>) 
             add(findings, Finding::FieldNotMirrored(field));
         }
     }
-    let is_status = |part: Span| part.of(url).bytes().all(|byte| matches!(byte, b'C' | b'O' | b'I'));
+    let is_status = |part: Span| part.slice(url).bytes().all(|byte| matches!(byte, b'C' | b'O' | b'I'));
     if found.scheme != Scheme::Suncmac && parts.tt_status.is_some_and(|part| !is_status(part)) {
         add(findings, Finding::FieldNotMirrored(Field::TtStatus));
     }
@@ -284,7 +284,7 @@ fn add_remarks(tap: &Tap<'_>, found: &Match<'_>, findings: &mut Findings<'_>) {
     // The meaning of the status letters of an NTAG 22x is uncertain, so they give no remark.
     let assumed = tap.layout.map(|_| tap.assumed_parts().and_then(|assumed| assumed.tt_status));
     let status = assumed.unwrap_or(parts.tt_status).filter(|_| found.scheme != Scheme::Suncmac);
-    match status.map(|part| part.of(tap.url)) {
+    match status.map(|part| part.slice(tap.url)) {
         Some("II") => add(findings, Finding::SealNotMeasured),
         Some(status) if status.contains('O') => add(findings, Finding::SealOpened),
         _ => {}

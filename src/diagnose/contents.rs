@@ -89,7 +89,7 @@ fn decrypt(
     (uid, ctr): (Option<Uid>, Option<SdmReadCtr>),
 ) -> Vec<u8, MAX_FILE_DATA> {
     let decrypted = || {
-        let digits = parts.enc?.of(url).as_bytes();
+        let digits = parts.enc?.slice(url).as_bytes();
         let key = EncKey::derive(&key.prepare(scheme), uid?, ctr?)?;
         let mut blocks = [[0; 16]; MAX_FILE_BLOCKS];
         let blocks = blocks.get_mut(..digits.len() / 32)?;
@@ -105,7 +105,7 @@ pub(super) fn is_text(bytes: &[u8]) -> bool {
 }
 
 fn tt_status(parts: &UrlParts, url: &str, file_data: &[u8]) -> Option<[u8; 2]> {
-    let plain = parts.tt_status.map(|part| part.of(url).as_bytes());
+    let plain = parts.tt_status.map(|part| part.slice(url).as_bytes());
     let encrypted = || file_data.get(parts.tt_at?..);
     plain.or_else(encrypted)?.first_chunk().copied()
 }

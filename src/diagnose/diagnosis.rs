@@ -36,7 +36,7 @@ pub enum Conclusion {
 
 impl Conclusion {
     /// Returns the conclusion about an explained tap.
-    pub(super) fn of(findings: &[Finding<'_>]) -> Self {
+    pub(super) fn from_findings(findings: &[Finding<'_>]) -> Self {
         if findings.iter().any(Finding::is_fault) { Self::Explained } else { Self::Healthy }
     }
 }

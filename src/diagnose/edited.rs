@@ -22,7 +22,7 @@ pub(super) fn find<'a>(
     tap: &Tap<'_>,
 ) -> Option<Finding<'a>> {
     let parts = signature::locate(tap).filter(|parts| parts.picc_data.is_none())?;
-    let signature = hex::decode(parts.mac.of(tap.url).as_bytes()).ok()?;
+    let signature = hex::decode(parts.mac.slice(tap.url).as_bytes()).ok()?;
     let mut text =
         Text { parts: &parts, bytes: [0; MAX_URL], len: tap.url.len(), signature, key: assumptions.public_key? };
     text.bytes.get_mut(..text.len)?.copy_from_slice(tap.url.as_bytes());
@@ -78,8 +78,8 @@ impl Text<'_> {
         search.count(signature::COST);
         let signed = window::input(pieces(url, self.parts, self.parts.window_start));
         self.key.has_signed(signed, &self.signature).then(|| Finding::MirrorChanged {
-            uid: self.parts.uid.and_then(|part| Uid::from_hex(part.of(url)).ok()),
-            ctr: self.parts.ctr.and_then(|part| SdmReadCtr::from_msb_ascii(part.of(url)).ok()),
+            uid: self.parts.uid.and_then(|part| Uid::from_hex(part.slice(url)).ok()),
+            ctr: self.parts.ctr.and_then(|part| SdmReadCtr::from_msb_ascii(part.slice(url)).ok()),
         })
     }
 }

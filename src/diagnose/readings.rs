@@ -161,7 +161,7 @@ fn cut_macs(run: Span, url: &str) -> impl Iterator<Item = (Span, Option<i32>)> {
         let chars = MAC_CHARS.saturating_sub(lost);
         let zeros = run.len().checked_sub(chars)?;
         let mac = Span { from: run.from.saturating_add(zeros), ..run };
-        let is_placeholder = Span { to: mac.from, ..run }.of(url).bytes().all(|byte| byte == b'0');
+        let is_placeholder = Span { to: mac.from, ..run }.slice(url).bytes().all(|byte| byte == b'0');
         ((zeros == 0 || zeros == lost) && is_placeholder).then_some((mac, i32::try_from(zeros).ok()))
     })
 }
@@ -172,7 +172,7 @@ fn places_in(run: Span, chars: usize, url: &str) -> impl Iterator<Item = Span> {
     let rest = run.len().checked_sub(chars).filter(|rest| *rest <= MAX_SHIFT_IN_RUN);
     let starts = rest.into_iter().flat_map(move |rest| [0, rest].into_iter().take(if rest == 0 { 1 } else { 2 }));
     starts.map(move |start| Span::at(run.from.saturating_add(start), chars)).filter(move |part| {
-        let is_zero = |span: Span| span.of(url).bytes().all(|byte| byte == b'0');
+        let is_zero = |span: Span| span.slice(url).bytes().all(|byte| byte == b'0');
         is_zero(Span { to: part.from, ..run }) && is_zero(Span { from: part.to, ..run })
     })
 }
@@ -206,7 +206,7 @@ fn digit_runs(url: &str) -> DigitRuns {
         let run = Span::at(offset, len);
         add(run);
         let is_lower = |byte: &u8| byte.is_ascii_lowercase();
-        let text = run.of(url);
+        let text = run.slice(url);
         let trimmed = text.trim_matches(|c: char| c.is_ascii_lowercase());
         let is_joined =
             text.bytes().any(|byte| byte.is_ascii_uppercase()) || !trimmed.bytes().any(|byte| is_lower(&byte));
@@ -291,11 +291,11 @@ pub(super) enum Blank {
 /// placeholder is, any character that fills the whole placeholder counts.
 pub(super) fn blank(layout: Option<&SdmLayout>, url: &str, readings: &Readings) -> Blank {
     let is_repeated = |part: Span| {
-        let mut bytes = part.of(url).bytes();
+        let mut bytes = part.slice(url).bytes();
         let first = bytes.next();
         bytes.all(|byte| Some(byte) == first)
     };
-    let is_zero = |part: &Span| part.of(url).bytes().all(|byte| byte == b'0');
+    let is_zero = |part: &Span| part.slice(url).bytes().all(|byte| byte == b'0');
     let expected =
         layout.and_then(|layout| UrlParts::locate(layout, url).ok().or_else(|| UrlParts::expected(layout, url.len())));
     if let Some(parts) = expected.filter(|parts| is_repeated(parts.mac)) {
@@ -325,7 +325,7 @@ pub(super) fn signature(url: &str) -> Option<Span> {
 
 /// Returns the last run of hexadecimal digits that fulfils the condition.
 pub(super) fn last_run(url: &str, is_wanted: impl Fn(&str) -> bool) -> Option<Span> {
-    digit_runs(url).into_iter().rfind(|run| is_wanted(run.of(url)))
+    digit_runs(url).into_iter().rfind(|run| is_wanted(run.slice(url)))
 }
 
 /// Returns the positions of mirrors in a URL without a MAC: PICCData and file data, or UID and counter.
@@ -378,7 +378,7 @@ mod tests {
             let UrlParts { picc_data, uid, ctr, enc, tt_status, mac, shift, .. } = *reading;
             let parts = [("p", picc_data), ("u", uid), ("n", ctr), ("e", enc), ("t", tt_status), ("m", Some(mac))];
             let parts =
-                parts.into_iter().filter_map(|(name, part)| Some(format!("{name}={}", to_letters(part?.of(&url)))));
+                parts.into_iter().filter_map(|(name, part)| Some(format!("{name}={}", to_letters(part?.slice(&url)))));
             let shift = shift.map(|Shift { field, by, .. }| match field {
                 Some(field) => format!("{field:?}{by:+}"),
                 None => format!("all{by:+}"),
@@ -468,7 +468,7 @@ mod tests {
         ];
         for (text, runs) in table {
             let url = format!("s://h{text}");
-            assert_eq!(digit_runs(&url).iter().map(|run| run.of(&url)).collect::<List<_>>(), runs, "{text}");
+            assert_eq!(digit_runs(&url).iter().map(|run| run.slice(&url)).collect::<List<_>>(), runs, "{text}");
         }
     }
 

@@ -146,7 +146,7 @@ pub(super) type ByteMessage = Vec<u8, 160>;
 /// Returns the decoded bytes of each mirror, and the joined bytes of some pairs of mirrors.
 pub(super) fn byte_messages(parts: &UrlParts, url: &str, claimed: SessionVector) -> Vec<ByteMessage, 8> {
     let decoded = |part: Option<Span>| {
-        let digits = part?.of(url).as_bytes();
+        let digits = part?.slice(url).as_bytes();
         let mut bytes = ByteMessage::new();
         bytes.resize_default(digits.len() / 2).ok()?;
         hex::decode_into(digits, &mut bytes).ok()?;

@@ -36,7 +36,7 @@ impl Repair {
     /// percent-encoding and HTML escaping. If the result does not match the layout either, tries three changes:
     /// removing appended text, changing the case of the static text, and changing the URL scheme and host of the
     /// layout. Makes only the first of these changes that makes the URL match the layout.
-    pub(super) fn of(layout: Option<&SdmLayout>, original: &str) -> Self {
+    pub(super) fn new(layout: Option<&SdmLayout>, original: &str) -> Self {
         let mut repair = Self::none(layout);
         if layout.is_some_and(|layout| layout.parse(original).is_ok()) {
             return repair;

@@ -217,13 +217,13 @@ impl<'s, 'a> Search<'s, 'a> {
     pub(super) fn open(&mut self, url: &str, parts: &UrlParts, scheme: Scheme, tier: KeyTier) -> Claims<'a> {
         let mut results = Vec::new();
         let Some(picc_data) = parts.picc_data else {
-            let uid = parts.uid.and_then(|part| Uid::from_hex(part.of(url)).ok());
-            let ctr = parts.ctr.and_then(|part| SdmReadCtr::from_msb_ascii(part.of(url)).ok());
+            let uid = parts.uid.and_then(|part| Uid::from_hex(part.slice(url)).ok());
+            let ctr = parts.ctr.and_then(|part| SdmReadCtr::from_msb_ascii(part.slice(url)).ok());
             let _ = results.push(ClaimedValues { meta_key: None, uid, ctr });
             return results;
         };
         let mut wire = PiccWire::default();
-        let digits = picc_data.of(url).as_bytes();
+        let digits = picc_data.slice(url).as_bytes();
         if digits.iter().all(|digit| *digit == b'0') {
             // The placeholder of the PICCData still has its zeros, so the session vector has no UID and no counter.
             let _ = results.push(ClaimedValues { meta_key: None, uid: None, ctr: None });
@@ -284,7 +284,7 @@ impl<'s, 'a> Search<'s, 'a> {
         claimed: &ClaimedValues<'a>,
         round: Round,
     ) -> Option<Match<'a>> {
-        let mac = MacDigits::parse(reading.mac.of(url))?;
+        let mac = MacDigits::parse(reading.mac.slice(url))?;
         let recipes = round.recipes.list(claimed.session_vector(), self.assumptions.uid);
         let mut found = None;
         let assumptions = self.assumptions;
@@ -329,9 +329,9 @@ impl<'s, 'a> Search<'s, 'a> {
         mac: MacDigits,
     ) -> Option<(usize, Truncation)> {
         let end = parts.mac.from;
-        if Suite::of(prepared.scheme()).is_none() {
+        if Suite::of_session(prepared.scheme()).is_none() {
             self.count(1);
-            let status = match parts.tt_status.map(|part| part.of(url)) {
+            let status = match parts.tt_status.map(|part| part.slice(url)) {
                 Some(text) if text.len() > 2 => Some(StatusDetect::from_ascii(text.as_bytes())?),
                 _ => None,
             };
@@ -388,7 +388,7 @@ fn keep<'a>(results: &mut Claims<'a>, assumptions: &Assumptions<'_>, claimed: Cl
 
 /// Returns the cost of one MAC, or of preparing one key, in the unit of `tried`.
 fn cost(scheme: Scheme) -> u32 {
-    match Suite::of(scheme) {
+    match Suite::of_session(scheme) {
         Some(Suite::Lrp(_)) => 32,
         Some(Suite::Aes) | None => 1,
     }
@@ -396,9 +396,9 @@ fn cost(scheme: Scheme) -> u32 {
 
 /// Returns the schemes that a tag with these mirrors can have.
 pub(super) fn schemes(parts: &UrlParts, url: &str) -> impl Iterator<Item = Scheme> {
-    let picc_data_chars = parts.picc_data.map(|part| part.of(url).len());
+    let picc_data_chars = parts.picc_data.map(|part| part.slice(url).len());
     let is_plain_pair = parts.uid.is_some() && parts.ctr.is_some() && parts.enc.is_none();
-    Scheme::ALL.iter().copied().filter(move |scheme| match Suite::of(*scheme) {
+    Scheme::ALL.iter().copied().filter(move |scheme| match Suite::of_session(*scheme) {
         Some(suite) => picc_data_chars.is_none_or(|chars| chars == suite.picc_data_chars()),
         // `signature::find` verifies signatures.
         None => !scheme.is_signed() && picc_data_chars.is_none() && is_plain_pair,

@@ -92,7 +92,7 @@ fn find_window(
     parts: &UrlParts,
     key: &TagPublicKey,
 ) -> Option<(usize, Option<&'static str>)> {
-    for (form, signature) in forms(parts.mac.of(url)) {
+    for (form, signature) in forms(parts.mac.slice(url)) {
         let starts = if form.is_none() { WindowStarts::All } else { WindowStarts::Likely };
         let others = (0..=parts.mac.from).rev().filter(|start| is_tried(url, parts, *start, starts));
         for start in core::iter::once(parts.window_start).chain(others) {
@@ -207,7 +207,7 @@ pub(super) fn report<'a>(
         contents.is_proven = claimed.is_certain(assumptions) && !findings.iter().any(Finding::allows_forgery);
         Some(contents)
     });
-    let conclusion = Conclusion::of(&findings);
+    let conclusion = Conclusion::from_findings(&findings);
     Diagnosis { conclusion, explanation: Some(explanation), contents, tried: search.tried(), complete: true, findings }
 }
 

@@ -219,7 +219,7 @@ fn report_keys<'a>(
 ) {
     if let Some(second_url) = assumptions.second_url.filter(|second_url| second_url.len() <= MAX_URL) {
         let (second_readings, _) = readings::readings(assumptions.layout, second_url);
-        let plain_uid = readings.first().and_then(|reading| reading.uid).map(|part| part.of(url));
+        let plain_uid = readings.first().and_then(|reading| reading.uid).map(|part| part.slice(url));
         let second = search.run_all(second_url, &second_readings.iter().copied());
         let is_same_tag = second.is_some_and(|second| {
             let second_uid = second.claimed.uid.map(Uid::to_ascii);

@@ -111,7 +111,7 @@ fn move_by(offset: usize, by: i32) -> Option<usize> {
 /// Returns `true` if each part is inside the URL and contains only characters that its mirror can have.
 fn holds_mirrors(parts: &UrlParts, url: &str) -> bool {
     parts.mirrors().all(|(field, part)| {
-        let text = part.of(url);
+        let text = part.slice(url);
         let is_status = |byte: u8| matches!(byte, b'C' | b'O' | b'I');
         text.len() == part.len()
             && match field {

@@ -46,20 +46,20 @@ const ID: [u8; 4] = [0x2D, 0x00, 0x3F, 0x7B];
 /// The id does not change when the card is programmed again.
 #[must_use]
 pub fn card_id(issuer: &IssuerKey, uid: Uid) -> [u8; 16] {
-    issuer.cmac().of(chunks(ID.into_iter().chain(*uid.as_bytes())))
+    issuer.cmac().compute(chunks(ID.into_iter().chain(*uid.as_bytes())))
 }
 
 /// Derives the meta-read key K1: `CMAC(issuer key, 2D003F77)`. All cards of the issuer share this key.
 #[must_use]
 pub fn meta_read_key(issuer: &IssuerKey) -> SdmMetaReadKey {
-    SdmMetaReadKey::from_bytes(issuer.cmac().of(chunks(K1.into_iter())))
+    SdmMetaReadKey::from_bytes(issuer.cmac().compute(chunks(K1.into_iter())))
 }
 
 /// Derives the file-read key K2 for the card with this UID and version. The version increases by one each time the card
 /// is programmed again.
 #[must_use]
 pub fn file_read_key(issuer: &IssuerKey, uid: Uid, version: u32) -> SdmFileReadKey {
-    SdmFileReadKey::from_bytes(card_key(issuer, uid, version).0.of(chunks(K2.into_iter())))
+    SdmFileReadKey::from_bytes(card_key(issuer, uid, version).0.compute(chunks(K2.into_iter())))
 }
 
 /// Derives the application keys K0 to K4, in this order, for the card with this UID and version. The version increases
@@ -70,14 +70,14 @@ pub fn file_read_key(issuer: &IssuerKey, uid: Uid, version: u32) -> SdmFileReadK
 #[must_use]
 pub fn card_keys(issuer: &IssuerKey, uid: Uid, version: u32) -> [ApplicationKey; 5] {
     let card = card_key(issuer, uid, version);
-    let key = |label: [u8; 4]| ApplicationKey::from_bytes(card.0.of(chunks(label.into_iter())));
+    let key = |label: [u8; 4]| ApplicationKey::from_bytes(card.0.compute(chunks(label.into_iter())));
     [key(K0), ApplicationKey::from_bytes(*meta_read_key(issuer).expose_bytes()), key(K2), key(K3), key(K4)]
 }
 
 /// Derives `CardKey = CMAC(issuer key, 2D003F75 || UID || version)`. The version is a four-byte little-endian number.
 fn card_key(issuer: &IssuerKey, uid: Uid, version: u32) -> Secret<Cmac> {
     let message = CARD_KEY.into_iter().chain(*uid.as_bytes()).chain(version.to_le_bytes());
-    let mut key: Block = issuer.cmac().of(chunks(message));
+    let mut key: Block = issuer.cmac().compute(chunks(message));
     let prepared = Cmac::prepare(&key);
     key.zeroize();
     prepared

@@ -32,7 +32,7 @@ use crate::value::ConfigError;
 pub fn derive<K: From<[u8; 16]>>(master: &MasterKey, input: &[&[u8]]) -> Result<K, ConfigError> {
     check_length(input)?;
     let message = [DIV_CONSTANT].into_iter().chain(input.iter().flat_map(|part| part.iter().copied()));
-    let mut bytes = master.cmac().of(chunks(message));
+    let mut bytes = master.cmac().compute(chunks(message));
     let key = K::from(bytes);
     bytes.zeroize();
     Ok(key)

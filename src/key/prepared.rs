@@ -195,6 +195,6 @@ impl PreparedFileReadKey {
 
     /// Computes the CMAC of a message.
     pub(crate) fn cmac(&self, message: impl Iterator<Item = Chunk>) -> Block {
-        self.cmac.of(message)
+        self.cmac.compute(message)
     }
 }

@@ -72,7 +72,7 @@ impl TagPublicKey {
     }
 
     #[cfg(feature = "emulator")]
-    pub(crate) fn of(private_key: &p256::ecdsa::SigningKey) -> Self {
+    pub(crate) fn from_private_key(private_key: &p256::ecdsa::SigningKey) -> Self {
         Self(*private_key.verifying_key())
     }
 

@@ -73,7 +73,7 @@ impl<'a, P, I: Iterator<Item = (P, ClaimedTap<'a>, SdmFileReadKey)>> Iterator fo
                 let _ = self.group.push_back((payload, tap));
                 let _ = self.keys.push(key);
             }
-            self.sessions = Sessions::of(&self.group, &self.keys);
+            self.sessions = Sessions::new(&self.group, &self.keys);
         }
         let index = self.keys.len().checked_sub(self.group.len())?;
         let ((payload, tap), key) = self.group.pop_front().zip(self.keys.get(index))?;
@@ -105,7 +105,7 @@ impl Sessions {
     /// - The feature `accel` is off, or the processor has no AES instructions.
     /// - The group is empty.
     /// - The taps have different schemes, or their scheme has no session keys.
-    fn of<P>(group: &Group<'_, P>, keys: &Keys) -> Self {
+    fn new<P>(group: &Group<'_, P>, keys: &Keys) -> Self {
         Self { computed: Self::compute(group, keys), next: 0 }
     }
 
@@ -116,7 +116,7 @@ impl Sessions {
         if !side_by_side() || mixed {
             return None;
         }
-        let suite = Suite::of(scheme)?;
+        let suite = Suite::of_session(scheme)?;
         let mut keys = Secret([[0; 16]; LANES]);
         // The messages are those from which the counter ids are computed.
         let (mut vectors, mut messages) = ([[0; 16]; LANES], [[0; 16]; LANES]);
@@ -129,7 +129,7 @@ impl Sessions {
         let mut taps = group.iter();
         // In a group of fewer than eight taps, the first tap fills the rest.
         let mut input = || taps.next().map_or(first, |(_, tap)| tap);
-        let inputs = [(); LANES].map(|()| input()).map(|tap| window::of(tap.layout, &tap.received));
+        let inputs = [(); LANES].map(|()| input()).map(|tap| window::mac_input(tap.layout, &tap.received));
         Some(suite.chained_cmacs(&keys.0, [&vectors, &messages], inputs))
     }
 }
@@ -167,14 +167,14 @@ mod tests {
                 group.push_back(((), tap)).ok().unwrap();
             }
             let keys: Keys = [SdmFileReadKey::FACTORY; LANES].into();
-            let session = Sessions::of(&group, &keys).next();
+            let session = Sessions::new(&group, &keys).next();
             // In LRP mode, the counter id is computed after the MAC is verified.
             let has_id = session.as_ref().is_some_and(|session| session.id.is_some());
             assert_eq!(has_id, session.is_some() && scheme_of(0) == Scheme::Aes);
             session.is_some()
         };
         for scheme in Scheme::ALL.iter().filter(|scheme| !scheme.is_signed()) {
-            assert_eq!(is_parallel(&|_| *scheme), side_by_side() && Suite::of(*scheme).is_some(), "{scheme:?}");
+            assert_eq!(is_parallel(&|_| *scheme), side_by_side() && Suite::of_session(*scheme).is_some(), "{scheme:?}");
             let mixed = |index| if index == 3 { *scheme } else { Scheme::Aes };
             assert!(*scheme == Scheme::Aes || !is_parallel(&mixed), "{scheme:?} among taps in AES mode");
         }

@@ -32,7 +32,7 @@ pub(super) struct FixedUrl {
 struct Offsets([u16; 6]);
 
 impl Offsets {
-    const fn of(&mut self, mirror: Field) -> Option<&mut u16> {
+    const fn offset_mut(&mut self, mirror: Field) -> Option<&mut u16> {
         let [picc_data, uid, ctr, tt, enc, mac] = &mut self.0;
         match mirror {
             Field::PiccData => Some(picc_data),
@@ -65,7 +65,7 @@ impl FixedUrl {
 
     /// Appends a mirror. Returns `None` for a `{:name}` element.
     pub(super) const fn with_mirror(mut self, mirror: Field, chars: usize) -> Option<Self> {
-        let Some(offset) = self.offsets.of(mirror) else { return None };
+        let Some(offset) = self.offsets.offset_mut(mirror) else { return None };
         *offset = to_u16(self.len);
         self.len = self.len.saturating_add(chars);
         Some(self)
@@ -74,7 +74,7 @@ impl FixedUrl {
     #[inline]
     pub(super) fn has(&self, mirror: Field) -> bool {
         let mut offsets = self.offsets;
-        offsets.of(mirror).is_some_and(|offset| *offset != 0)
+        offsets.offset_mut(mirror).is_some_and(|offset| *offset != 0)
     }
 
     /// Returns the text of a mirror. `input` is a URL of the layout, or the end of such a URL.
@@ -82,7 +82,7 @@ impl FixedUrl {
     pub(super) fn mirror<'a>(&self, input: &'a [u8], mirror: Field, chars: usize) -> Option<&'a [u8]> {
         let mut offsets = self.offsets;
         let skipped = self.len.checked_sub(input.len())?;
-        let start = usize::from(*offsets.of(mirror)?).checked_sub(skipped)?;
+        let start = usize::from(*offsets.offset_mut(mirror)?).checked_sub(skipped)?;
         input.get(start..)?.get(..chars)
     }
 

@@ -186,7 +186,7 @@ impl SdmLayout {
         let fields =
             [Field::PiccData, Field::Uid, Field::SdmReadCtr, Field::TtStatus, Field::EncFileData, self.authenticator()];
         for field in fields {
-            if mirrors.of(self, field).is_some() && !self.has(field) {
+            if mirrors.value(self, field).is_some() && !self.has(field) {
                 return Err(Malformed::Unexpected(field));
             }
         }

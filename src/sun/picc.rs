@@ -37,7 +37,7 @@ impl PiccData {
         Some(Self { uid: uid.map(|uid| Uid::from_bytes(*uid)), ctr: ctr.map(|ctr| SdmReadCtr::from_lsb_first(*ctr)) })
     }
 
-    pub(super) fn is(&self, pinned: Mirrored) -> bool {
+    pub(super) fn has_mirrors(&self, pinned: Mirrored) -> bool {
         pinned == Mirrored { uid: self.uid.is_some(), ctr: self.ctr.is_some() }
     }
 }

@@ -36,7 +36,7 @@ pub struct Mirrors<'a> {
 
 impl<'a> Mirrors<'a> {
     /// Returns the value that was sent for this field.
-    pub(super) fn of(&self, layout: &SdmLayout, field: Field) -> Option<&'a str> {
+    pub(super) fn value(&self, layout: &SdmLayout, field: Field) -> Option<&'a str> {
         let chars = if layout.scheme().is_signed() { SIGNATURE_CHARS } else { MAC_CHARS };
         let run_together =
             || self.enc_mac.filter(|_| layout.has(Field::EncFileData)).map(|text| split_mac(text, chars));
@@ -48,7 +48,7 @@ impl<'a> Mirrors<'a> {
             Field::EncFileData => run_together().map_or(self.enc_file_data, |(enc, _)| enc),
             Field::SdmMac => run_together().map_or(self.enc_mac.or(self.mac), |(_, mac)| Some(mac)),
             #[cfg(feature = "ecdsa")]
-            Field::Signature => self.of(layout, Field::SdmMac),
+            Field::Signature => self.value(layout, Field::SdmMac),
             Field::Captured => None,
         }
     }
@@ -63,7 +63,7 @@ impl<'a> Mirrors<'a> {
     pub(super) fn text(&self, layout: &SdmLayout, element: &LayoutElement) -> Option<&'a str> {
         match element.kind {
             ElementKind::Value(Field::Captured) => self.captured(layout.text(element.name)),
-            ElementKind::Value(field) => self.of(layout, field),
+            ElementKind::Value(field) => self.value(layout, field),
             ElementKind::MacInput | ElementKind::End => None,
         }
     }

@@ -40,7 +40,7 @@ macro_rules! session_key {
             /// keys.
             #[must_use]
             pub fn from_secret(scheme: Scheme, secret: [u8; 16]) -> Option<Self> {
-                Some(Self { suite: Suite::of(scheme)?, secret: SessionSecret::from_bytes(secret) })
+                Some(Self { suite: Suite::of_session(scheme)?, secret: SessionSecret::from_bytes(secret) })
             }
 
             /// Returns the secret bytes. In AES mode, these bytes are the session key. In LRP mode, these bytes are
@@ -127,7 +127,7 @@ impl MacKey {
     /// a scheme without session keys.
     #[must_use]
     pub fn derive(key: &PreparedFileReadKey, uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Option<Self> {
-        let suite = Suite::of(key.scheme())?;
+        let suite = Suite::of_session(key.scheme())?;
         let secret = SessionSecret::from_bytes(key.one_block(&vector_of_mac(suite, uid, ctr)));
         Some(Self { suite, secret })
     }
@@ -164,7 +164,7 @@ impl Session {
     /// the claimed UID, and could thus choose a block that AES encrypts under the key of the tag. LRP itself encrypts
     /// only constant blocks directly under this key.
     #[inline]
-    pub(super) fn of(
+    pub(super) fn compute(
         scheme: Scheme,
         suite: Suite,
         key: &impl FileReadKey,
@@ -194,7 +194,7 @@ impl EncKey {
     /// UID and counter are required, because a chip that encrypts file data always mirrors both values.
     #[must_use]
     pub fn derive(key: &PreparedFileReadKey, uid: Uid, ctr: SdmReadCtr) -> Option<Self> {
-        let suite = Suite::of(key.scheme())?;
+        let suite = Suite::of_session(key.scheme())?;
         let vector = match suite {
             Suite::Aes => sv1(uid, ctr),
             Suite::Lrp(_) => sv(Some(uid), Some(ctr)),
@@ -211,7 +211,7 @@ impl EncKey {
         uid: Uid,
         ctr: SdmReadCtr,
     ) -> Option<Self> {
-        let suite = Suite::of(scheme)?;
+        let suite = Suite::of_session(scheme)?;
         let secret = match suite {
             Suite::Aes => key.one_block_in(scheme, &sv1(uid, ctr))?,
             Suite::Lrp(_) => mac_key.0,

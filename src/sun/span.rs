@@ -28,7 +28,7 @@ impl Span {
     }
 
     /// Returns this range of the text, or an empty string if the text is too short.
-    pub(crate) fn of(self, text: &str) -> &str {
+    pub(crate) fn slice(self, text: &str) -> &str {
         text.get(self.from..self.to).unwrap_or_default()
     }
 }

@@ -63,7 +63,7 @@ impl<'a> UnverifiedTap<'a> {
     /// Reads decrypted PICCData. Returns `None` if the PICCData is invalid or does not contain exactly the values that
     /// the layout requires.
     pub(crate) fn read_picc_data(&self, plain: &[u8; 16]) -> Option<PiccData> {
-        PiccData::read(plain).filter(|picc_data| self.layout.picc.is_none_or(|pinned| picc_data.is(pinned)))
+        PiccData::read(plain).filter(|picc_data| self.layout.picc.is_none_or(|pinned| picc_data.has_mirrors(pinned)))
     }
 
     /// Returns the encrypted PICCData of a tap in AES mode. Returns `None` if the tap has no PICCData or is not in AES

@@ -62,7 +62,7 @@ impl<'a> ClaimedTap<'a> {
     fn authenticate(&self, key: &impl FileReadKey) -> Result<(Option<EncKey>, CounterId), VerifyError> {
         let Self { layout, received } = self;
         let Received { uid, ctr, status_detect, .. } = *received;
-        let Some(suite) = Suite::of(layout.scheme()) else {
+        let Some(suite) = Suite::of_session(layout.scheme()) else {
             #[cfg(feature = "ecdsa")]
             if layout.scheme().is_signed() {
                 return Ok((None, self.check_signature(key)?));
@@ -74,8 +74,8 @@ impl<'a> ClaimedTap<'a> {
             self.compare(&cmac)?;
             return Ok((None, key.counter_id(Some(uid))));
         };
-        let input = window::of(layout, received);
-        let session = Session::of(layout.scheme(), suite, key, uid, ctr, input).ok_or(ConfigError::WrongScheme)?;
+        let input = window::mac_input(layout, received);
+        let session = Session::compute(layout.scheme(), suite, key, uid, ctr, input).ok_or(ConfigError::WrongScheme)?;
         self.judge(&session, key)
     }
 
@@ -94,7 +94,7 @@ impl<'a> ClaimedTap<'a> {
         let digits = received.text_of(layout, Field::Signature).unwrap_or_default();
         let signature = hex::decode(digits).map_err(|_| VerifyError::NotAuthentic)?;
         // A chip never sends counter 0, as in `compare`.
-        if !key.has_signed(window::of(layout, received), &signature) || received.ctr == Some(SdmReadCtr::ZERO) {
+        if !key.has_signed(window::mac_input(layout, received), &signature) || received.ctr == Some(SdmReadCtr::ZERO) {
             return Err(VerifyError::NotAuthentic);
         }
         Ok(key.counter_id(received.uid))

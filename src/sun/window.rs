@@ -36,7 +36,7 @@ pub(crate) fn input<'a>(mut pieces: impl Iterator<Item = Piece<'a>>) -> impl Ite
 }
 
 /// Returns the MAC input of a tap: the text between `[[` and the hexadecimal digits of `{mac}` or `{sig}`.
-pub(super) fn of<'a>(layout: &'a SdmLayout, received: &'a Received<'a>) -> impl Iterator<Item = Chunk> {
+pub(super) fn mac_input<'a>(layout: &'a SdmLayout, received: &'a Received<'a>) -> impl Iterator<Item = Chunk> {
     let authenticator = layout.authenticator();
     let mut index = layout.window_from;
     let mut value = None;

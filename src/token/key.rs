@@ -75,12 +75,12 @@ impl TokenKey {
     }
 
     fn mac(&self, content: &ContentBytes) -> Block {
-        self.cmac.0.of(chunks_of(content))
+        self.cmac.0.compute(chunks_of(content))
     }
 
     fn audience_id(&self, audience: &str) -> AudienceId {
         let message = iter::once(AUDIENCE).chain(chunks_of(audience.as_bytes()));
-        let [b0, b1, b2, b3, b4, b5, b6, b7, ..] = self.cmac.0.of(message);
+        let [b0, b1, b2, b3, b4, b5, b6, b7, ..] = self.cmac.0.compute(message);
         [b0, b1, b2, b3, b4, b5, b6, b7]
     }
 

@@ -195,7 +195,7 @@ impl fmt::Display for Finding<'_> {
                      in the layout."
                 );
             }
-            Self::Mode { actual } => match Suite::of(*actual) {
+            Self::Mode { actual } => match Suite::of_session(*actual) {
                 Some(Suite::Aes) => {
                     "The tag is in AES mode, but the layout says otherwise. Use AES mode (Scheme::Aes)."
                 }
