@@ -4,7 +4,7 @@
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use suntap::{ClaimedTap, SdmFileReadKey, VerifiedTap, VerifyError, verify_batch};
-use suntap_fuzz::tags::Made;
+use suntap_fuzz::tags::Sample;
 use suntap_testkit::line::{Said, claim};
 
 #[derive(Arbitrary, Debug)]
@@ -27,22 +27,22 @@ fuzz_target!(|input: (bool, Vec<Sent>)| {
     let ready: Vec<_> = sent
         .iter()
         .map(|Sent { template, lrp, seed, key, digit }| {
-            let made = Made::of_seed(*template, *lrp, *seed);
-            let mut url = made.written().url;
+            let sample = Sample::of_seed(*template, *lrp, *seed);
+            let mut url = sample.written().url;
             if digit & 1 == 1
                 && let Some(last) = url.pop()
             {
                 url.push(if last == '0' { '1' } else { '0' });
             }
-            let mut file_key = made.tag().file_key;
+            let mut file_key = sample.tag().file_key;
             file_key[usize::from(key >> 4)] ^= key & 1;
-            let layout = made.layout();
-            (made, layout, url, SdmFileReadKey::from_bytes(file_key))
+            let layout = sample.layout();
+            (sample, layout, url, SdmFileReadKey::from_bytes(file_key))
         })
         .collect();
     let taps = || {
-        ready.iter().filter_map(|(made, layout, url, key)| {
-            let tap: ClaimedTap<'_> = claim(&made.tag(), layout.parse(url).ok()?, made.template()).ok()?;
+        ready.iter().filter_map(|(sample, layout, url, key)| {
+            let tap: ClaimedTap<'_> = claim(&sample.tag(), layout.parse(url).ok()?, sample.template()).ok()?;
             Some(((), tap, key.clone()))
         })
     };

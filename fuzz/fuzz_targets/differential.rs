@@ -3,15 +3,15 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use suntap_fuzz::tags::Made;
+use suntap_fuzz::tags::Sample;
 use suntap_testkit::Tap;
 use suntap_testkit::peer::{TEMPLATES, ours_told, theirs_told};
 
-fuzz_target!(|input: (Made, Option<(u16, u8)>)| {
-    let (made, change) = input;
-    let (template, tag) = (made.one_of(TEMPLATES), made.tag());
-    // Unlike `made.tap()`, this tap may have counter 0.
-    let tap = Tap { ctr: made.ctr(), ..made.tap() };
+fuzz_target!(|input: (Sample, Option<(u16, u8)>)| {
+    let (sample, change) = input;
+    let (template, tag) = (sample.one_of(TEMPLATES), sample.tag());
+    // Unlike `sample.tap()`, this tap may have counter 0.
+    let tap = Tap { ctr: sample.ctr(), ..sample.tap() };
     let written = tag.write(template, &tap);
     let mut text = written.url.clone().into_bytes();
     let changed = change.map(|(at, byte)| {

@@ -19,15 +19,15 @@ struct Input {
 }
 
 /// Taps of two tags with the same layout, and the content of these taps. Each tag has its own file key.
-struct Made {
+struct TapSet {
     layout: SdmLayout,
     tags: [Tag; 2],
     urls: Vec<String>,
     said: Vec<Said>,
 }
 
-fn made(template: usize, lrp: bool) -> &'static Made {
-    static MADE: OnceLock<Vec<[Made; 2]>> = OnceLock::new();
+fn tap_set(template: usize, lrp: bool) -> &'static TapSet {
+    static SETS: OnceLock<Vec<[TapSet; 2]>> = OnceLock::new();
     let make = |template: &str, lrp| {
         let tag = |number: u8| {
             let file_key = core::array::from_fn(|index| number ^ (0x5A + u8::try_from(index).unwrap() * 7));
@@ -44,19 +44,19 @@ fn made(template: usize, lrp: bool) -> &'static Made {
             said.push(suntap_testkit::line::said(tag, &layout, layout.parse(&url).unwrap()).unwrap());
             urls.push(url);
         }
-        Made { layout, tags, urls, said }
+        TapSet { layout, tags, urls, said }
     };
     let all =
-        MADE.get_or_init(|| TEMPLATES.iter().map(|template| [make(template, false), make(template, true)]).collect());
+        SETS.get_or_init(|| TEMPLATES.iter().map(|template| [make(template, false), make(template, true)]).collect());
     &all[template][usize::from(lrp)]
 }
 
 fuzz_target!(|input: Input| {
     let template = usize::from(input.template) % TEMPLATES.len();
-    let made = made(template, input.lrp);
-    let Some(text) = edited(&made.urls, input.base, &input.edits) else { return };
-    for (tag, own) in made.tags.iter().zip(made.said.chunks(2)) {
-        let parse = || made.layout.parse(&text).ok().and_then(|tap| claim(tag, tap, TEMPLATES[template]).ok());
+    let set = tap_set(template, input.lrp);
+    let Some(text) = edited(&set.urls, input.base, &input.edits) else { return };
+    for (tag, own) in set.tags.iter().zip(set.said.chunks(2)) {
+        let parse = || set.layout.parse(&text).ok().and_then(|tap| claim(tag, tap, TEMPLATES[template]).ok());
         let Some(claimed) = parse() else { continue };
         let key = SdmFileReadKey::from_bytes(tag.file_key);
         let said = if claimed.ctr().is_some() {

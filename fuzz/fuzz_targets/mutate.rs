@@ -3,12 +3,12 @@
 
 use libfuzzer_sys::fuzz_target;
 use suntap::VerifyError;
-use suntap_fuzz::tags::Made;
+use suntap_fuzz::tags::Sample;
 use suntap_testkit::line::said;
 
-fuzz_target!(|input: (Made, u16, u8)| {
-    let (made, place, bit) = input;
-    let written = made.written();
+fuzz_target!(|input: (Sample, u16, u8)| {
+    let (sample, place, bit) = input;
+    let written = sample.written();
     let at = written.covered[usize::from(place) % written.covered.len()];
     let mut text = written.url.clone().into_bytes();
     text[at] ^= 1 << (bit % 7);
@@ -17,8 +17,8 @@ fuzz_target!(|input: (Made, u16, u8)| {
         return;
     }
     let text = String::from_utf8(text).unwrap();
-    let layout = made.layout();
+    let layout = sample.layout();
     if let Ok(tap) = layout.parse(&text) {
-        assert_eq!(said(&made.tag(), &layout, tap), Err(VerifyError::NotAuthentic), "{text} from {}", written.url);
+        assert_eq!(said(&sample.tag(), &layout, tap), Err(VerifyError::NotAuthentic), "{text} from {}", written.url);
     }
 });

@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use suntap_fuzz::tags::{Made, ndef_file};
+use suntap_fuzz::tags::{Sample, ndef_file};
 use suntap_testkit::line::{said, target};
 
 /// An edit at a place in the text.
@@ -16,9 +16,9 @@ enum Edit {
     Truncate,
 }
 
-fuzz_target!(|input: (Made, Vec<(u16, Edit)>)| {
-    let (made, edits) = input;
-    let mut text = made.written().url.into_bytes();
+fuzz_target!(|input: (Sample, Vec<(u16, Edit)>)| {
+    let (sample, edits) = input;
+    let mut text = sample.written().url.into_bytes();
     for (place, edit) in edits.into_iter().take(4) {
         let place = usize::from(place) % (text.len() + 1);
         match edit {
@@ -29,7 +29,7 @@ fuzz_target!(|input: (Made, Vec<(u16, Edit)>)| {
             Edit::Truncate => text.truncate(place),
         }
     }
-    let (url, layout, tag) = (String::from_utf8(text).unwrap(), made.layout(), made.tag());
+    let (url, layout, tag) = (String::from_utf8(text).unwrap(), sample.layout(), sample.tag());
     let file = ndef_file(&url);
     let by_file = layout.parse_ndef_file(&file);
     match layout.parse(&url) {

@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use suntap::emulator::EmulatedTag;
 use suntap::{Mirrors, SdmFileReadKey, SdmMetaReadKey, SdmReadCtr, TagTexts, Uid};
-use suntap_fuzz::tags::Made;
+use suntap_fuzz::tags::Sample;
 use suntap_testkit::line::{Said, said, target};
 
 /// Returns the mirrors in a URL. The static text and the lengths of the mirrors determine their positions.
@@ -31,9 +31,9 @@ fn split_mirrors<'u>(template: &str, lrp: bool, data: usize, mut url: &'u str) -
     mirrors
 }
 
-fuzz_target!(|made: Made| {
-    let (tag, tap, template, layout) = (made.tag(), made.tap(), made.template(), made.layout());
-    let url = made.written().url;
+fuzz_target!(|sample: Sample| {
+    let (tag, tap, template, layout) = (sample.tag(), sample.tap(), sample.template(), sample.layout());
+    let url = sample.written().url;
     let expected = Said::expected(template, &tag, &tap);
     assert_eq!(said(&tag, &layout, layout.parse(&url).unwrap()).as_ref(), Ok(&expected), "{url}");
     let target = target(&url);

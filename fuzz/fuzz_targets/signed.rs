@@ -29,15 +29,15 @@ struct Input {
     edits: Vec<Edit>,
 }
 
-struct Made {
+struct TapSet {
     layout: SdmLayout,
     tags: [(Uid, TagPublicKey); 2],
     /// The taps of the first tag, then those of the second.
     urls: Vec<String>,
 }
 
-fn made(template: usize) -> &'static Made {
-    static MADE: OnceLock<Vec<Made>> = OnceLock::new();
+fn tap_set(template: usize) -> &'static TapSet {
+    static SETS: OnceLock<Vec<TapSet>> = OnceLock::new();
     let make = |template: &&str| {
         let layout = SdmLayout::new(Scheme::Ecdsa, template).unwrap();
         let mut urls = Vec::new();
@@ -53,24 +53,24 @@ fn made(template: usize) -> &'static Made {
             }
             (uid, key.public_key())
         });
-        Made { layout, tags, urls }
+        TapSet { layout, tags, urls }
     };
-    &MADE.get_or_init(|| TEMPLATES.iter().map(make).collect())[template]
+    &SETS.get_or_init(|| TEMPLATES.iter().map(make).collect())[template]
 }
 
 fuzz_target!(|input: Input| {
-    let made = made(usize::from(input.template) % TEMPLATES.len());
-    let Some(text) = edited(&made.urls, input.base, &input.edits) else { return };
-    let base = usize::from(input.base) % made.urls.len();
-    for (number, (uid, key)) in made.tags.iter().enumerate() {
+    let set = tap_set(usize::from(input.template) % TEMPLATES.len());
+    let Some(text) = edited(&set.urls, input.base, &input.edits) else { return };
+    let base = usize::from(input.base) % set.urls.len();
+    for (number, (uid, key)) in set.tags.iter().enumerate() {
         let mut counters = MemoryCounters::<2>::new();
         let mut admit = |text: &str| {
             let key = *key;
-            if made.layout.has(Field::PiccData) {
-                let verifier = Verifier::new(&made.layout, SdmMetaReadKey::FACTORY, key).unwrap();
+            if set.layout.has(Field::PiccData) {
+                let verifier = Verifier::new(&set.layout, SdmMetaReadKey::FACTORY, key).unwrap();
                 verifier.admit(text, &mut counters, None).map(|tap| (tap.uid(), tap.ctr().get())).ok()
             } else {
-                let verifier = Verifier::new(&made.layout, (), key).unwrap();
+                let verifier = Verifier::new(&set.layout, (), key).unwrap();
                 verifier.admit(text, &mut counters, None).map(|tap| (tap.uid(), tap.ctr().get())).ok()
             }
         };
@@ -79,7 +79,7 @@ fuzz_target!(|input: Input| {
             assert!(said == Some(*uid) && COUNTERS.contains(&ctr), "forged: {text}");
             assert_eq!(admit(&text), None, "fresh again: {text}");
         }
-        if text == made.urls[base] && base / COUNTERS.len() == number {
+        if text == set.urls[base] && base / COUNTERS.len() == number {
             assert_eq!(admitted, Some((Some(*uid), COUNTERS[base % COUNTERS.len()])), "{text}");
         }
     }

@@ -8,7 +8,7 @@ use suntap_testkit::{Tag, Tap, Written};
 
 /// A tag with one of the layouts, and the content of one of its taps.
 #[derive(Arbitrary, Clone, Debug)]
-pub struct Made {
+pub struct Sample {
     template: u8,
     lrp: bool,
     meta_key: [u8; 16],
@@ -21,7 +21,7 @@ pub struct Made {
     seal: u8,
 }
 
-impl Made {
+impl Sample {
     /// Generates a tag from a few bytes, so that one input can describe many tags. SplitMix64 computes the other values
     /// from the seed.
     pub fn of_seed(template: u8, lrp: bool, seed: u16) -> Self {

@@ -52,9 +52,12 @@ pub(crate) fn run(door: &Door, counters: &mut Counters<'_>) {
     print("lrp", ticks(&lrp));
     print("an10922-aes-flash", ticks(|| door.admit(black_box(DOOR_TAP.trim_ascii_end()), counters, None).is_ok()));
     print("forged", ticks(|| door.admit(black_box(FORGED_TAP), counters, None).is_ok()));
-    println!("figure: stack aes {}", stack::of(&aes));
-    println!("figure: stack lrp {}", stack::of(&lrp));
-    println!("figure: stack an10922-aes {}", stack::of(|| door.verify(black_box(DOOR_TAP.trim_ascii_end())).is_ok()));
+    println!("figure: stack aes {}", stack::used_by(&aes));
+    println!("figure: stack lrp {}", stack::used_by(&lrp));
+    println!(
+        "figure: stack an10922-aes {}",
+        stack::used_by(|| door.verify(black_box(DOOR_TAP.trim_ascii_end())).is_ok())
+    );
 }
 
 /// Returns the number of ticks that `work` takes. It must fit into the 24 bits of SysTick.

@@ -36,7 +36,7 @@ pub(crate) fn used() -> u32 {
 }
 
 /// Returns the stack that `work` uses, in bytes, in addition to the stack already in use.
-pub(crate) fn of<T>(work: impl FnOnce() -> T) -> u32 {
+pub(crate) fn used_by<T>(work: impl FnOnce() -> T) -> u32 {
     paint();
     let before = cortex_m::register::msp::read();
     let _ = core::hint::black_box(work());

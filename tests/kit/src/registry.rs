@@ -95,7 +95,7 @@ impl Row {
         }
     }
 
-    fn is(&self, wanted: TagRef<'_>) -> bool {
+    fn matches(&self, wanted: TagRef<'_>) -> bool {
         match wanted {
             TagRef::Xuid(xuid) => self.xuid.as_deref() == Some(xuid),
             TagRef::Cuid { account, cuid } => self.account == account && self.cuid.as_deref() == Some(cuid),
@@ -171,7 +171,7 @@ impl<'r> TagRegistry for &'r Tags {
         if let TagRef::ClaimedUid { uid, nth } = tag {
             return Ok(self.rows.iter().filter(|row| row.uid == Some(uid)).nth(nth));
         }
-        Ok(self.rows.iter().find(|row| row.is(tag)))
+        Ok(self.rows.iter().find(|row| row.matches(tag)))
     }
 
     fn organisation(&self, key: &ApiKeyName) -> Result<Option<OrganisationId>, Infallible> {

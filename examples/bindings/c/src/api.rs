@@ -28,7 +28,7 @@ const INVALID_ARGUMENT: CodeNumber = Code::InvalidArgument.number();
 /// Writes the text of a problem, and returns its code.
 fn refuse(why: &mut Option<Out<Why>>, problem: &Problem) -> CodeNumber {
     if let Some(why) = why {
-        why.write(Why::of(problem));
+        why.write(Why::from_error(problem));
     }
     problem.code()
 }
@@ -55,7 +55,7 @@ pub unsafe extern "C" fn suntap_verifier_init(
     if size != SUNTAP_VERIFIER_SIZE {
         return INVALID_ARGUMENT;
     }
-    let places = (Place::of(verifier, 1), Place::of(why, 1), Place::of(settings, 1));
+    let places = (Place::new(verifier, 1), Place::new(why, 1), Place::new(settings, 1));
     let (Some(to), Some(text), given) = places else { return INVALID_ARGUMENT };
     if !to.is_apart(&[Some(text), given]) || !text.is_apart(&[given]) {
         return INVALID_ARGUMENT;
@@ -109,12 +109,12 @@ unsafe fn check<'a>(settings: &Settings) -> (Result<Checked<'a>, Problem>, [Opti
     // SAFETY: the template is null or a string.
     let url_template = unsafe { border::text(settings.url_template, MAX_TEMPLATE.saturating_add(1)) };
     let places = [
-        Place::of(settings.scheme, scheme.map_or(0, <[u8]>::len)),
-        Place::of(settings.url_template, url_template.map_or(0, <[u8]>::len)),
-        Place::of(settings.meta_read_key, 1),
-        Place::of(settings.file_read_key, 1),
-        Place::of(settings.master_key, 1),
-        Place::of(settings.suffix, settings.suffix_len),
+        Place::new(settings.scheme, scheme.map_or(0, <[u8]>::len)),
+        Place::new(settings.url_template, url_template.map_or(0, <[u8]>::len)),
+        Place::new(settings.meta_read_key, 1),
+        Place::new(settings.file_read_key, 1),
+        Place::new(settings.master_key, 1),
+        Place::new(settings.suffix, settings.suffix_len),
     ];
     let argument = Problem::Argument;
     let checked = || {
@@ -230,8 +230,8 @@ unsafe fn admit(
     tap: *mut Tap,
     why: *mut Why,
 ) -> CodeNumber {
-    let inputs = [Place::of(verifier, 1), Place::of(bytes, len), Place::of(store, 1)];
-    let (Some(to), Some(text)) = (Place::of(tap, 1), Place::of(why, 1)) else { return INVALID_ARGUMENT };
+    let inputs = [Place::new(verifier, 1), Place::new(bytes, len), Place::new(store, 1)];
+    let (Some(to), Some(text)) = (Place::new(tap, 1), Place::new(why, 1)) else { return INVALID_ARGUMENT };
     if !to.is_apart(&inputs) || !text.is_apart(&inputs) || !to.is_apart(&[Some(text)]) {
         return INVALID_ARGUMENT;
     }
@@ -301,7 +301,7 @@ fn admit_checked(
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn suntap_store_check(store: *const Store, run: u64, why: *mut Why) -> CodeNumber {
-    let (Some(text), given) = (Place::of(why, 1), Place::of(store, 1)) else { return INVALID_ARGUMENT };
+    let (Some(text), given) = (Place::new(why, 1), Place::new(store, 1)) else { return INVALID_ARGUMENT };
     if !text.is_apart(&[given]) {
         return INVALID_ARGUMENT;
     }
@@ -316,7 +316,7 @@ pub unsafe extern "C" fn suntap_store_check(store: *const Store, run: u64, why: 
         Ok(()) => OK,
         Err(violation) => {
             if let Some(why) = &mut why {
-                why.write(Why::of(&violation));
+                why.write(Why::from_error(&violation));
             }
             Code::StoreFailed.number()
         }
@@ -336,7 +336,7 @@ pub unsafe extern "C" fn suntap_store_check(store: *const Store, run: u64, why: 
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn suntap_mark_advance(mark: *mut Mark, ctr: u32, at: u64, stored: *mut Mark) -> i32 {
-    let (Some(place), other) = (Place::of(mark, 1), Place::of(stored, 1)) else { return SUNTAP_FAILED };
+    let (Some(place), other) = (Place::new(mark, 1), Place::new(stored, 1)) else { return SUNTAP_FAILED };
     if !place.is_apart(&[other]) {
         return SUNTAP_FAILED;
     }
@@ -371,7 +371,7 @@ pub unsafe extern "C" fn suntap_mark_advance(mark: *mut Mark, ctr: u32, at: u64,
 #[unsafe(no_mangle)]
 #[must_use]
 pub unsafe extern "C" fn suntap_key_from_hex(key: *mut Key, hex: *const c_char, hex_len: usize) -> CodeNumber {
-    let (Some(to), given) = (Place::of(key, 1), Place::of(hex, hex_len)) else { return INVALID_ARGUMENT };
+    let (Some(to), given) = (Place::new(key, 1), Place::new(hex, hex_len)) else { return INVALID_ARGUMENT };
     if !to.is_apart(&[given]) {
         return INVALID_ARGUMENT;
     }

@@ -22,7 +22,7 @@ pub(crate) struct Place {
 impl Place {
     /// Returns the place of `count` values. The place of a null pointer is empty. Returns `None` if so much memory
     /// cannot exist.
-    pub(crate) fn of<T>(pointer: *const T, count: usize) -> Option<Self> {
+    pub(crate) fn new<T>(pointer: *const T, count: usize) -> Option<Self> {
         let start = pointer.addr();
         let len = if pointer.is_null() { 0 } else { count.checked_mul(size_of::<T>())? };
         isize::try_from(len).ok()?;
@@ -126,7 +126,7 @@ pub(crate) unsafe fn borrow_as<'a, T, B>(pointer: *const B, magic: u64) -> Optio
 /// Any other pointer must point to `len` bytes that nothing writes during `'a`.
 pub(crate) unsafe fn bytes<'a>(pointer: *const c_char, len: usize) -> Option<&'a [u8]> {
     let pointer = usable(pointer.cast_mut())?;
-    Place::of(pointer.as_ptr(), len)?;
+    Place::new(pointer.as_ptr(), len)?;
     // SAFETY: the pointer is not null, a byte is always aligned, and the length fits into the address space.
     Some(unsafe { slice::from_raw_parts(pointer.as_ptr().cast(), len) })
 }

@@ -87,12 +87,12 @@ fn results_that_overlap_an_argument_are_refused() {
 fn places_that_cannot_exist_are_refused() {
     let at = |address| ptr::without_provenance::<u16>(address);
     let half = usize::MAX / 4;
-    assert!(Place::of(at(2), half).is_some());
+    assert!(Place::new(at(2), half).is_some());
     for (address, count) in [(2, half + 1), (2, usize::MAX), (2, usize::MAX / 2 + 1), (usize::MAX - 1, 1)] {
-        assert!(Place::of(at(address), count).is_none(), "{address} {count}");
+        assert!(Place::new(at(address), count).is_none(), "{address} {count}");
     }
     // A null pointer has no bytes, so it overlaps nothing.
-    let (null, all) = (Place::of(at(0), 8), Place::of(at(2), half));
+    let (null, all) = (Place::new(at(0), 8), Place::new(at(2), half));
     assert!(all.unwrap().is_apart(&[null]) && null.unwrap().is_apart(&[all]));
     assert!(!all.unwrap().is_apart(&[None]));
 }
@@ -110,7 +110,7 @@ fn marks_advance_only_to_greater_counters() {
 #[test]
 fn long_texts_are_truncated() {
     let long = "é".repeat(SUNTAP_WHY_SIZE);
-    assert_eq!(text(&Why::of(&long)), "?".repeat(SUNTAP_WHY_SIZE - 1));
+    assert_eq!(text(&Why::from_error(&long)), "?".repeat(SUNTAP_WHY_SIZE - 1));
 }
 
 /// The text of each error must fit, so that no text is truncated.

@@ -22,7 +22,7 @@ impl Why {
     pub(crate) const EMPTY: Self = Self { text: [0; SUNTAP_WHY_SIZE] };
 
     /// Writes the text of an error. A longer text is truncated.
-    pub(crate) fn of(error: &impl fmt::Display) -> Self {
+    pub(crate) fn from_error(error: &impl fmt::Display) -> Self {
         let mut writer = Writer { why: Self::EMPTY, len: 0 };
         // The writer never fails.
         let _ = write!(writer, "{error}");

@@ -78,7 +78,7 @@ impl Diagnosis {
 }
 
 impl Diagnosis {
-    fn of(found: &suntap::diagnose::Diagnosis<'_>) -> Self {
+    fn new(found: &suntap::diagnose::Diagnosis<'_>) -> Self {
         let findings = found.findings().iter().map(|finding| Finding {
             code: finding.code(),
             text: finding.to_string(),
@@ -180,6 +180,6 @@ pub(crate) fn diagnose(
             stored_ctr,
             ..Assumptions::about(&url)
         };
-        Diagnosis::of(&suntap::diagnose::diagnose(&assumptions))
+        Diagnosis::new(&suntap::diagnose::diagnose(&assumptions))
     }))
 }

@@ -63,7 +63,7 @@ impl Admin<'_> {
                 }
                 Part::Levels(kind) => {
                     let level = Level { closing: false, ..document(&key, &text)? };
-                    (LevelKind::of(&level.path) == *kind).then_some(match kind {
+                    (LevelKind::from_path(&level.path) == *kind).then_some(match kind {
                         LevelKind::Folder => ExportedLine::Folder(level),
                         LevelKind::TagGroup => ExportedLine::TagGroup(level),
                         LevelKind::Batch => ExportedLine::Batch(level),

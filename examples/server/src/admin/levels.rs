@@ -32,7 +32,7 @@ pub enum Place {
 impl LevelKind {
     /// Returns the kind of the level with a path.
     #[must_use]
-    pub fn of(path: &str) -> Self {
+    pub fn from_path(path: &str) -> Self {
         match path.split('/').count() {
             0 | 1 => Self::Folder,
             2 => Self::TagGroup,
@@ -63,9 +63,10 @@ impl Place {
     fn line(&self, state: State) -> String {
         let (kind, mut fields) = match self {
             Self::Organisation(id) => ("organisation", json!({ "id": id, "state": state })),
-            Self::Level(organisation, path) => {
-                (LevelKind::of(path).word(), json!({ "organisation": organisation, "path": path, "state": state }))
-            }
+            Self::Level(organisation, path) => (
+                LevelKind::from_path(path).word(),
+                json!({ "organisation": organisation, "path": path, "state": state }),
+            ),
         };
         if let (State::Active, Some(fields)) = (state, fields.as_object_mut()) {
             fields.insert("closing".into(), serde_json::Value::Null);
@@ -77,7 +78,7 @@ impl Place {
     fn acts(&self) -> [&'static str; 3] {
         match self {
             Self::Organisation(_) => ["organisation.enable", "organisation.disable", "organisation.delete"],
-            Self::Level(_, path) => match LevelKind::of(path) {
+            Self::Level(_, path) => match LevelKind::from_path(path) {
                 LevelKind::Folder => ["folder.enable", "folder.disable", "folder.delete"],
                 LevelKind::TagGroup => ["group.enable", "group.disable", "group.delete"],
                 LevelKind::Batch => ["batch.enable", "batch.disable", "batch.delete"],
@@ -134,7 +135,7 @@ impl Admin<'_> {
             None => return Err(AdminError::Invalid("a prefix of a path needs an organisation".into())),
         };
         let mut page: Listed<Level> = self.listed(&[prefix], cursor, limit).await?;
-        page.items.retain(|(_, level)| kind.is_none_or(|kind| kind == LevelKind::of(&level.path)));
+        page.items.retain(|(_, level)| kind.is_none_or(|kind| kind == LevelKind::from_path(&level.path)));
         Ok(page)
     }
 

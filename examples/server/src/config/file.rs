@@ -82,7 +82,7 @@ impl Settings {
         let file = || format!("configuration file {}", path.display());
         let text = std::fs::read_to_string(path).with_context(file)?;
         let (top, webhooks) = Self::parse(&text, command).map_err(|Problem(span, problem)| {
-            anyhow!("{}:{}: {problem}", path.display(), Place::of(&text, span.start))
+            anyhow!("{}:{}: {problem}", path.display(), Place::new(&text, span.start))
         })?;
         Ok(Self { path: path.into(), webhooks, top })
     }
@@ -164,7 +164,7 @@ fn section(
         };
         let texts = texts(arg, value)?;
         check(arg, &texts, path, root).map_err(|problem| Problem(value.span(), problem))?;
-        let place = Place::of(text, key.span().start);
+        let place = Place::new(text, key.span().start);
         read.values.insert(name.into(), Setting { texts, place });
     }
     Ok(read)
@@ -267,7 +267,7 @@ fn check(arg: &Arg, texts: &[String], path: &[String], root: &Command) -> Result
 }
 
 impl Place {
-    fn of(text: &str, offset: usize) -> Self {
+    fn new(text: &str, offset: usize) -> Self {
         let before = text.get(..offset).unwrap_or(text);
         let (lines, last) = before
             .rsplit_once('\n')
@@ -300,7 +300,7 @@ mod tests {
     /// Returns the reason why a text is refused.
     fn refused(text: &str) -> String {
         let Err(Problem(span, problem)) = Settings::parse(text, &Cli::command()) else { panic!("accepted: {text}") };
-        format!("{}: {problem}", Place::of(text, span.start))
+        format!("{}: {problem}", Place::new(text, span.start))
     }
 
     /// A value that the argument accepts, as TOML and as a text, other than its default value.

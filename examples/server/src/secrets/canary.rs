@@ -209,7 +209,7 @@ fn checked(stored: &Canaries, secrets: &Secrets) -> anyhow::Result<Vec<String>> 
         );
     }
     let mut warnings = Vec::new();
-    let missing = Missing::of(stored, secrets);
+    let missing = Missing::compare(stored, secrets);
     if missing.server {
         warnings.push(
             "`server` does not list every secret that keys were sealed under: `suntap-server check` lists the tags whose keys no longer \
@@ -240,10 +240,10 @@ impl Missing {
     /// # Errors
     /// Returns an error if the store fails.
     pub(crate) async fn from(store: &Store, secrets: &Secrets) -> Result<Self, StoreError> {
-        Ok(stored(store).await?.map(|stored| Self::of(&stored, secrets)).unwrap_or_default())
+        Ok(stored(store).await?.map(|stored| Self::compare(&stored, secrets)).unwrap_or_default())
     }
 
-    fn of(stored: &Canaries, secrets: &Secrets) -> Self {
+    fn compare(stored: &Canaries, secrets: &Secrets) -> Self {
         let misses = |stored: &[String], present: &[String]| !stored.iter().all(|canary| present.contains(canary));
         let present = &secrets.canaries;
         Self { server: misses(&stored.server, &present.server), api_keys: misses(&stored.api_keys, &present.api_keys) }

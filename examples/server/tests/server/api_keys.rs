@@ -8,7 +8,7 @@ use suntap_server::import::{Allowed, Report, import};
 use suntap_server::store::{Options, Store, StoreError};
 
 use crate::counters::{Apis, etrnl_body, etrnl_tag};
-use crate::import::{import_into, open, told};
+use crate::import::{import_error, import_into, open};
 use crate::tags::{self, Folder};
 
 fn api_key(organisation: u64, key: &str, kind: &str) -> Value {
@@ -167,18 +167,20 @@ async fn a_key_that_cannot_be_imported_is_named() {
         ("\u{feff}0123456789AB", visible),
     ] {
         for line in [api_key(1, text, "public"), api_key(1, text, "private"), token(1, text)] {
-            let told = told(std::slice::from_ref(&line)).await;
-            assert!(told.starts_with("line 6: ") && told.contains(reason), "{line}: {told}");
+            let error = import_error(std::slice::from_ref(&line)).await;
+            assert!(error.starts_with("line 6: ") && error.contains(reason), "{line}: {error}");
         }
     }
     // Clients do not agree on the bytes of such a header. A token is in a query, where they do.
-    assert!(told(&[api_key(1, "schl\u{fc}ssel1234", "public")]).await.contains("ASCII characters only"));
-    assert!(!told(&[token(1, "schl\u{fc}ssel1234"), json!({})]).await.contains("line 6"));
+    assert!(import_error(&[api_key(1, "schl\u{fc}ssel1234", "public")]).await.contains("ASCII characters only"));
+    assert!(!import_error(&[token(1, "schl\u{fc}ssel1234"), json!({})]).await.contains("line 6"));
     for line in [api_key(9, "0123456789AB", "public"), token(9, "0123456789AB")] {
-        assert!(told(&[line]).await.starts_with("line 6: there is no such organisation"));
+        assert!(import_error(&[line]).await.starts_with("line 6: there is no such organisation"));
     }
-    assert!(told(&[api_key(1, "0123456789AB", "token")]).await.contains("expected `public` or `private`"));
-    assert!(told(&[json!({ "apiKey": { "organisation": 1, "key": "0123456789AB" } })]).await.contains("`kind`"));
+    assert!(import_error(&[api_key(1, "0123456789AB", "token")]).await.contains("expected `public` or `private`"));
+    assert!(
+        import_error(&[json!({ "apiKey": { "organisation": 1, "key": "0123456789AB" } })]).await.contains("`kind`")
+    );
 }
 
 /// A text identifies one organisation, as a key and as a token.
@@ -187,8 +189,8 @@ async fn a_key_belongs_to_one_organisation() {
     let lines = |organisation| [api_key(organisation, "0123456789AB", "public"), token(organisation, "0123456789AB")];
     for first in lines(1) {
         for second in lines(2) {
-            let told = told(&[other(2), first.clone(), second.clone()]).await;
-            assert!(told.starts_with("line 8: another organisation has this key or token\n"), "{told}");
+            let error = import_error(&[other(2), first.clone(), second.clone()]).await;
+            assert!(error.starts_with("line 8: another organisation has this key or token\n"), "{error}");
             // In a later import as well.
             let folder = Folder::new();
             let store = open(&folder).await;
@@ -237,11 +239,11 @@ async fn an_error_repeats_no_api_key() {
             json!({ "token": { "organisation": 9, "token": key } }),
             json!({ "tag": { "organisation": 1, "apiKey": key } }),
         ] {
-            let told = told(std::slice::from_ref(&line)).await;
-            assert!(told.starts_with("line 6: ") && !told.contains(key), "{line}: {told}");
+            let error = import_error(std::slice::from_ref(&line)).await;
+            assert!(error.starts_with("line 6: ") && !error.contains(key), "{line}: {error}");
         }
     }
-    let number = told(&[json!({ "apiKey": { "organisation": 1, "key": 123_456_789_012_u64 } })]).await;
+    let number = import_error(&[json!({ "apiKey": { "organisation": 1, "key": 123_456_789_012_u64 } })]).await;
     assert!(number.contains("invalid type: integer") && !number.contains("123456789012"), "{number}");
     let broken = format!("{}{}", tags::text(&tags::levels()), r#"{"apiKey":{"key":"0123456789AB"#);
     let folder = Folder::new();

@@ -9,7 +9,7 @@ use suntap_server::import::{Allowed, import};
 use suntap_server::registry::{Caches, Registry};
 use suntap_server::store::{Options, Store};
 
-use crate::import::{changed, import_into, told};
+use crate::import::{changed, import_error, import_into};
 use crate::tags::{self, Folder};
 
 pub(crate) const KEY: &str = "pk_live-0123456789";
@@ -129,8 +129,8 @@ pub(crate) async fn imported_counters_hold(url: &str) {
         (6, Some("ctrBehind"), 6, None),
     ] {
         let answer = apis.etrnl(KEY, &bodies[ctr - 1]).await;
-        let told = ["err", "ctr", "lastAuthenticCtr", "lastAuthenticTimestamp"].map(|name| answer[name].clone());
-        assert_eq!(Value::from(told.to_vec()), json!([err, ctr, last, at]), "{answer}");
+        let values = ["err", "ctr", "lastAuthenticCtr", "lastAuthenticTimestamp"].map(|name| answer[name].clone());
+        assert_eq!(Value::from(values.to_vec()), json!([err, ctr, last, at]), "{answer}");
     }
 
     // A lower counter changes nothing. An equal counter adds an unknown time and raises the number of taps.
@@ -250,8 +250,8 @@ async fn a_counter_that_cannot_be_imported_is_named() {
         (etrnl(Value::Null), "cannot import the counter"),
         (without_layout, "cannot import the counter"),
     ] {
-        let told = told(std::slice::from_ref(&line)).await;
-        assert!(told.starts_with("line 6: ") && told.contains(reason), "{line}: {told}");
+        let error = import_error(std::slice::from_ref(&line)).await;
+        assert!(error.starts_with("line 6: ") && error.contains(reason), "{line}: {error}");
     }
 }
 

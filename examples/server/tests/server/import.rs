@@ -20,7 +20,7 @@ pub(crate) async fn import_into(store: &Store, lines: &[Value]) -> Result<Report
 }
 
 /// Returns the error of an import of `levels()`, a good tag, and these lines.
-pub(crate) async fn told(lines: &[Value]) -> String {
+pub(crate) async fn import_error(lines: &[Value]) -> String {
     let folder = Folder::new();
     let store = open(&folder).await;
     let text = tags::text(&[&*tags::levels(), &[tags::line(1)], lines].concat());
@@ -84,13 +84,16 @@ async fn a_line_that_can_not_be_is_named() {
         ),
         (changed(2, json!({ "xuid": null, "number": 7, "layout": { "template": etrnl } })), "line 6: "),
     ] {
-        let told = told(std::slice::from_ref(&line)).await;
-        assert!(told.starts_with("line 6: ") && told.contains(reason), "{line}: {told}");
-        assert!(told.ends_with("nothing was imported") && !told.contains("0123456789"), "{told}");
+        let error = import_error(std::slice::from_ref(&line)).await;
+        assert!(error.starts_with("line 6: ") && error.contains(reason), "{line}: {error}");
+        assert!(error.ends_with("nothing was imported") && !error.contains("0123456789"), "{error}");
     }
     let many: Vec<_> = (0..30).map(|_| json!({ "tag": null })).collect();
-    let told = told(&many).await;
-    assert!(told.contains("line 25: ") && !told.contains("line 26: ") && told.contains("and 10 more lines"), "{told}");
+    let error = import_error(&many).await;
+    assert!(
+        error.contains("line 25: ") && !error.contains("line 26: ") && error.contains("and 10 more lines"),
+        "{error}"
+    );
 }
 
 /// Two tags under one key, and nothing in their taps that tells them apart.
@@ -98,8 +101,8 @@ async fn a_line_that_can_not_be_is_named() {
 async fn a_counter_is_of_one_tag() {
     let plain = json!({ "plain": { "file": "00112233445566778899AABBCCDDEEFF" } });
     let [second, third] = [2, 3].map(|number| changed(number, json!({ "keys": plain })));
-    let told = told(&[second.clone(), third.clone()]).await;
-    assert!(told.starts_with("line 7: another tag has this key"), "{told}");
+    let error = import_error(&[second.clone(), third.clone()]).await;
+    assert!(error.starts_with("line 7: another tag has this key"), "{error}");
     // With a UID in the tap they are two.
     let layout = json!({ "template": "https://t.example/tap?x={:xuid}&u={uid}&n={ctr}&e={mac}" });
     let [second, third] = [second, third].map(|mut line| {
@@ -182,8 +185,8 @@ async fn an_error_repeats_no_key() {
         json!({ "tag": { "organisation": 1, "xuid": "a", "keys": "01 23 45 67 89 AB CD EF 01 23 45 67 89 AB CD EF" } }),
         json!({ "tag": { "organisation": "01:23:45:67:89:AB:CD:EF:01:23:45:67:89:AB:CD:EF" } }),
     ] {
-        let told = told(&[line]).await;
-        assert!(!told.contains("0123456789") && !told.contains("89:AB") && !told.contains("89 AB"), "{told}");
+        let error = import_error(&[line]).await;
+        assert!(!error.contains("0123456789") && !error.contains("89:AB") && !error.contains("89 AB"), "{error}");
     }
 }
 

@@ -60,8 +60,8 @@ fn a_failed_first_import_leaves_no_data_file() {
 #[test]
 fn control_characters_do_not_reach_the_terminal() {
     let files = Files::new();
-    let told = files.fail("{\"tag\":{\"organisation\":1,\"xuid\":\"a\",\"\\u001b[31mred\\u202e\":1}}\n{}\n");
-    assert!(told.contains(r"unknown field `\u{1b}[31mred\u{202e}`") && told.contains("\nline 2: "), "{told:?}");
+    let error = files.fail("{\"tag\":{\"organisation\":1,\"xuid\":\"a\",\"\\u001b[31mred\\u202e\":1}}\n{}\n");
+    assert!(error.contains(r"unknown field `\u{1b}[31mred\u{202e}`") && error.contains("\nline 2: "), "{error:?}");
 }
 
 #[test]
@@ -85,8 +85,8 @@ fn no_line_says_that_something_is_being_deleted() {
         json!({ "folder": { "organisation": 1, "path": "F", "closing": true } }),
         json!({ "batch": { "organisation": 1, "path": "F/G/B", "closing": false } }),
     ] {
-        let told = files.fail(&tags::text(&[line]));
-        assert!(told.contains("line 1: unknown field `closing`"), "{told}");
+        let error = files.fail(&tags::text(&[line]));
+        assert!(error.contains("line 1: unknown field `closing`"), "{error}");
     }
 }
 

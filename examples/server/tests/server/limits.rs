@@ -7,7 +7,7 @@ use suntap_server::store::{Change, Store};
 
 use crate::client::{Client, Server, get};
 use crate::counters::{KEY, etrnl_body, etrnl_tag};
-use crate::import::{changed, import_into, open, told};
+use crate::import::{changed, import_error, import_into, open};
 use crate::partial::document;
 use crate::tags::{self, Folder};
 
@@ -70,8 +70,8 @@ async fn import_refuses_what_no_answer_should_contain() {
             "a label must have",
         ),
     ] {
-        let told = told(std::slice::from_ref(&line)).await;
-        assert!(told.starts_with("line 6: ") && told.contains(reason), "{told}");
+        let error = import_error(std::slice::from_ref(&line)).await;
+        assert!(error.starts_with("line 6: ") && error.contains(reason), "{error}");
     }
     // Just within the limits.
     let folder = Folder::new();
@@ -117,11 +117,11 @@ async fn import_refuses_names_that_hide_something() {
             json!({ "apiKey": { "organisation": 1, "key": "0123456789AB", "kind": "public", "label": name } }),
             json!({ "token": { "organisation": 1, "token": "0123456789AB", "label": name } }),
         ] {
-            let told = told(std::slice::from_ref(&line)).await;
+            let error = import_error(std::slice::from_ref(&line)).await;
             let code = format!("got U+{:04X}", u32::from(c));
-            let is_account = told.contains("an account must have 1 to 64 of the characters");
-            assert!(told.starts_with("line 6: ") && (told.contains(&code) || is_account), "{line}: {told}");
-            assert!(!told.contains(c) || c == '\n', "{told}");
+            let is_account = error.contains("an account must have 1 to 64 of the characters");
+            assert!(error.starts_with("line 6: ") && (error.contains(&code) || is_account), "{line}: {error}");
+            assert!(!error.contains(c) || c == '\n', "{error}");
         }
     }
     let folder = Folder::new();

@@ -6,7 +6,7 @@ use suntap_server::store::Store;
 
 use crate::client::{Server, get};
 use crate::counters::etrnl_tag;
-use crate::import::{changed, import_into, open, told};
+use crate::import::{changed, import_error, import_into, open};
 use crate::tags::{self, Folder};
 
 /// Returns a stored document.
@@ -260,5 +260,5 @@ async fn a_short_line_is_checked_like_a_long_one() {
     let line = "{ \"tag\" : { \"xu\\u0069d\" : \"tag00001\" , \"name\":\"Boot\" } \t } ";
     import(&store, tags::secrets(), line, Allowed::default(), |_| ()).await.unwrap();
     assert_eq!(document(&store, "xuid/tag00001").await["tag"]["name"], "Boot");
-    assert!(told(&[json!({ "batch": { "path": "F/G/C" } })]).await.contains("missing field `organisation`"));
+    assert!(import_error(&[json!({ "batch": { "path": "F/G/C" } })]).await.contains("missing field `organisation`"));
 }

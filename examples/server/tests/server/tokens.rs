@@ -9,7 +9,7 @@ use crate::backends;
 use crate::client::{Client, Reply, Server, get};
 use crate::counters::{etrnl_body, etrnl_tag};
 use crate::http::command;
-use crate::import::{changed, told};
+use crate::import::{changed, import_error};
 use crate::tags::{self, Folder};
 
 const PATH: &str = "/v1/taps/verify-token";
@@ -403,18 +403,18 @@ async fn an_invalid_redirect_is_refused() {
         group[2]["tagGroup"]["redirect"] = redirect.clone();
         let tag = [tags::levels(), vec![changed(2, json!({ "redirect": redirect }))]].concat();
         for lines in [group, tag] {
-            let told = told(&lines).await;
-            assert!(told.contains(reason), "{url}: {told}");
+            let error = import_error(&lines).await;
+            assert!(error.contains(reason), "{url}: {error}");
         }
     }
     for field in ["folder", "batch"] {
         let mut lines = tags::levels();
         let line = lines.iter_mut().find(|line| line.get(field).is_some()).unwrap();
         line[field]["redirect"] = json!({ "url": URL });
-        assert!(told(&lines).await.contains("only a tag group or a tag can have"), "{field}");
+        assert!(import_error(&lines).await.contains("only a tag group or a tag can have"), "{field}");
     }
     let wrong = changed(2, json!({ "redirect": { "url": URL, "lifetime": 60 } }));
-    assert!(told(&[tags::levels(), vec![wrong]].concat()).await.contains("unknown field `lifetime`"));
+    assert!(import_error(&[tags::levels(), vec![wrong]].concat()).await.contains("unknown field `lifetime`"));
 }
 
 /// `null` removes a redirect, and an export has it.

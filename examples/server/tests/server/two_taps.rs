@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, Reply, Server, get};
 use crate::http::command;
-use crate::import::told;
+use crate::import::import_error;
 use crate::tags::{self, Folder};
 
 const NAME: &str = "__Host-suntap-first-tap";
@@ -227,6 +227,6 @@ async fn only_a_group_asks_for_two_taps() {
         let mut lines = tags::levels();
         let line = lines.iter_mut().find(|line| line.get(field).is_some()).unwrap();
         line[field]["twoTaps"] = true.into();
-        assert!(told(&lines).await.contains("only a tag group can ask for two taps"), "{field}");
+        assert!(import_error(&lines).await.contains("only a tag group can ask for two taps"), "{field}");
     }
 }

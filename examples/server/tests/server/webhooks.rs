@@ -99,26 +99,26 @@ fn each_line_is_an_event(url: &str) {
         assert!(client.get(page.strip_prefix("https://t.example").unwrap()).unwrap().body.contains("Genuine"));
     }
     drop(client);
-    receiver.wait("accepted taps", |receiver| receiver.of("tap.accepted").len() == 34);
-    receiver.wait("opened seals", |receiver| receiver.of("seal.opened").len() == 2);
-    receiver.wait("a replay", |receiver| !receiver.of("tap.replayed").is_empty());
+    receiver.wait("accepted taps", |receiver| receiver.events_of_type("tap.accepted").len() == 34);
+    receiver.wait("opened seals", |receiver| receiver.events_of_type("seal.opened").len() == 2);
+    receiver.wait("a replay", |receiver| !receiver.events_of_type("tap.replayed").is_empty());
     // The counts of the last minute are written when the server ends, and delivered when it starts again.
     assert!(server.terminate().success());
     // If a minute ended before that, the first server has delivered its counts.
-    let early = receiver.of("tap.refused").len();
+    let early = receiver.events_of_type("tap.refused").len();
     let server = serve(url, &folder, &config, &[]);
     receiver.wait("counts of refusals", |receiver| {
         let sum = |verdict: &str| {
-            let events = receiver.of("tap.refused");
+            let events = receiver.events_of_type("tap.refused");
             let events = events.iter().filter(|event| event["data"]["verdict"] == verdict);
             events.map(|event| event["data"]["count"].as_u64().unwrap()).sum::<u64>()
         };
         (sum("not_authentic"), sum("unknown_tag")) == (50, 50)
-            && sum("replayed") + u64::try_from(receiver.of("tap.replayed").len()).unwrap() == 20
+            && sum("replayed") + u64::try_from(receiver.events_of_type("tap.replayed").len()).unwrap() == 20
     });
 
     // A minute may have ended during the test.
-    let refused = receiver.of("tap.refused");
+    let refused = receiver.events_of_type("tap.refused");
     assert!((3..=6).contains(&refused.len()), "{refused:?}");
     let minutes: BTreeSet<String> = refused
         .iter()
@@ -128,7 +128,7 @@ fn each_line_is_an_event(url: &str) {
     for event in &refused {
         assert!(event["timestamp"].as_str().unwrap().ends_with(":00.000Z"), "{event}");
     }
-    let seals = receiver.of("seal.opened");
+    let seals = receiver.events_of_type("seal.opened");
     let states: BTreeSet<_> = seals
         .iter()
         .map(|event| (event["data"]["seal"].as_str().unwrap(), event["data"]["ctr"].as_u64().unwrap()))
@@ -140,7 +140,7 @@ fn each_line_is_an_event(url: &str) {
         let data = event["data"].as_object().unwrap();
         assert!(!data.contains_key("client") && !data.contains_key("event") && !data.contains_key("at"), "{event}");
     }
-    let accepted = &receiver.of("tap.accepted")[0]["data"];
+    let accepted = &receiver.events_of_type("tap.accepted")[0]["data"];
     for field in ["verdict", "tag", "counterId", "ctr", "api", "request"] {
         assert!(!accepted[field].is_null(), "{accepted}");
     }

@@ -71,7 +71,7 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
-    pub(crate) fn of(diagnosis: &diagnose::Diagnosis<'_>) -> Self {
+    pub(crate) fn new(diagnosis: &diagnose::Diagnosis<'_>) -> Self {
         let conclusion = match diagnosis.conclusion {
             Conclusion::Healthy => "healthy",
             Conclusion::Explained => "explained",
@@ -80,8 +80,8 @@ impl Diagnosis {
         let contents = diagnosis.contents.as_ref();
         Self {
             conclusion: conclusion.into(),
-            findings: diagnosis.findings().iter().map(Finding::of).collect(),
-            explanation: diagnosis.explanation.as_ref().map(Explanation::of),
+            findings: diagnosis.findings().iter().map(Finding::new).collect(),
+            explanation: diagnosis.explanation.as_ref().map(Explanation::new),
             proven: contents.is_some_and(|contents| contents.is_proven),
             uid: contents.and_then(|contents| contents.uid).as_ref().map(Uid::to_string),
             ctr: contents.and_then(|contents| contents.ctr).map(SdmReadCtr::get),
@@ -92,13 +92,13 @@ impl Diagnosis {
 }
 
 impl Finding {
-    fn of(finding: &diagnose::Finding<'_>) -> Self {
+    fn new(finding: &diagnose::Finding<'_>) -> Self {
         Self { code: finding.code().into(), fault: finding.is_fault(), text: finding.to_string() }
     }
 }
 
 impl Explanation {
-    fn of(explanation: &diagnose::Explanation<'_>) -> Self {
+    fn new(explanation: &diagnose::Explanation<'_>) -> Self {
         Self {
             template: explanation.layout.as_ref().map(|layout| layout.template().to_string()),
             scheme: explanation.scheme.name().into(),

@@ -150,7 +150,7 @@ impl Doctor {
             stored_ctr: self.stored_ctr,
             ..Assumptions::about(&self.url)
         };
-        on_wiped_stack(|| Diagnosis::of(&diagnose(&assumptions)))
+        on_wiped_stack(|| Diagnosis::new(&diagnose(&assumptions)))
     }
 }
 

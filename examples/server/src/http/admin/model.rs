@@ -665,7 +665,7 @@ impl From<stored::Level> for Level {
         let stored::Level { organisation, path, state, layout, rules, redirect, two_taps, closing } = stored;
         Self {
             organisation,
-            kind: LevelKind::of(&path).into(),
+            kind: LevelKind::from_path(&path).into(),
             path,
             state: state.into(),
             layout: layout.map(Layout::from),

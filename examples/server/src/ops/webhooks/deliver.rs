@@ -14,7 +14,7 @@ use super::endpoint::Endpoint;
 use super::event::Message;
 use super::health::Health;
 use super::lease::Lease;
-use super::metrics::{Metrics, Of};
+use super::metrics::{EndpointMetrics, Metrics};
 use super::queue::{Queue, Ticket};
 use crate::App;
 use crate::time::now;
@@ -34,7 +34,7 @@ pub(super) struct Worker {
     app: Arc<App>,
     endpoint: Arc<Endpoint>,
     client: Client,
-    metrics: Of,
+    metrics: EndpointMetrics,
     health: Health,
     permits: Semaphore,
 }
@@ -65,7 +65,7 @@ impl Worker {
     /// Returns an error if there are no trusted certificates for an `https` endpoint.
     pub(super) fn new(app: Arc<App>, endpoint: Arc<Endpoint>, metrics: &Metrics) -> anyhow::Result<Self> {
         let client = Client::new(&endpoint)?;
-        let metrics = metrics.of(endpoint.name());
+        let metrics = metrics.endpoint(endpoint.name());
         Ok(Self { app, endpoint, client, metrics, health: Health::default(), permits: Semaphore::new(WINDOW) })
     }
 

@@ -25,7 +25,7 @@ pub(crate) struct Metrics {
 
 /// The metrics of one endpoint.
 #[derive(Clone, Debug)]
-pub(super) struct Of {
+pub(super) struct EndpointMetrics {
     pub(super) delivered: Counter,
     pub(super) failed: Counter,
     pub(super) given_up: Counter,
@@ -54,14 +54,14 @@ impl Metrics {
     /// Shows the metrics of each endpoint before there is an event.
     pub(super) fn start(&self, endpoints: &[Endpoint]) {
         for endpoint in endpoints {
-            self.of(endpoint.name());
+            self.endpoint(endpoint.name());
             self.lose(endpoint.name(), 0);
         }
     }
 
-    pub(super) fn of(&self, name: &str) -> Of {
+    pub(super) fn endpoint(&self, name: &str) -> EndpointMetrics {
         let label = label(name);
-        Of {
+        EndpointMetrics {
             delivered: self.delivered.get_or_create(&label).clone(),
             failed: self.failed.get_or_create(&label).clone(),
             given_up: self.given_up.get_or_create(&label).clone(),

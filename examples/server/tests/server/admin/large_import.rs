@@ -53,9 +53,9 @@ fn a_killed_import_is_undone() {
         let _ = import.join();
     });
     let exported = command(&live.folder, &live.store, &["tag", "export"]).output().unwrap();
-    let told = String::from_utf8(exported.stderr.clone()).unwrap();
+    let error = String::from_utf8(exported.stderr.clone()).unwrap();
     let count = success(exported).matches(r#"{"tag":{"#).count();
-    assert!(matches!((count, told.contains("has been undone")), (20, true) | (3020, false)), "{count} {told}");
+    assert!(matches!((count, error.contains("has been undone")), (20, true) | (3020, false)), "{count} {error}");
     // What was undone can be imported.
     std::fs::write(live.folder.path("more.ndjson"), &text).unwrap();
     let path = live.folder.path("more.ndjson").to_str().unwrap().to_owned();

@@ -98,14 +98,14 @@ impl Receiver {
     }
 
     /// The accepted events of a type.
-    pub(crate) fn of(&self, kind: &str) -> Vec<Value> {
+    pub(crate) fn events_of_type(&self, kind: &str) -> Vec<Value> {
         self.events().into_values().filter(|event| event["type"] == kind).collect()
     }
 
     /// The counters of the accepted taps that were delivered, in ascending order.
     pub(crate) fn counters(&self) -> Vec<u64> {
         let mut counters: Vec<_> =
-            self.of("tap.accepted").iter().map(|event| event["data"]["ctr"].as_u64().unwrap()).collect();
+            self.events_of_type("tap.accepted").iter().map(|event| event["data"]["ctr"].as_u64().unwrap()).collect();
         counters.sort_unstable();
         counters
     }

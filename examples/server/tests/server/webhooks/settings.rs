@@ -128,7 +128,7 @@ fn a_secret_comes_from_a_variable_or_a_credential() {
     let credentials = folder.path("");
     let output = command(&folder, &args).env("CREDENTIALS_DIRECTORY", credentials).output().unwrap();
     assert!(output.status.success() && said(&output).contains("two secrets"), "{output:?}");
-    assert_eq!(receiver.of("webhook.test").len(), 2);
+    assert_eq!(receiver.events_of_type("webhook.test").len(), 2);
 }
 
 #[test]
