@@ -138,15 +138,8 @@ fn try_derived_meta_keys<'a>(
     base: [u8; 16],
     try_key: &mut impl FnMut(SdmMetaReadKey, KeyDerivation<'a>) -> bool,
 ) -> bool {
-    if let Some(reversed) = reversed(base)
-        && try_key(SdmMetaReadKey::from_bytes(reversed), KeyDerivation::Reversed)
-    {
-        return true;
-    }
-    let master = MasterKey::from_bytes(base);
-    let mut try_diversified = |key, derivation| try_key(SdmMetaReadKey::from_bytes(key), derivation);
-    let mut inputs = diversification_inputs(assumptions, assumptions.uid);
-    if inputs.any(|input| try_diversified_keys(&master, input, &mut try_diversified)) {
+    let mut try_bytes = |key, derivation| try_key(SdmMetaReadKey::from_bytes(key), derivation);
+    if try_derived_keys(assumptions, base, assumptions.uid, &mut try_bytes) {
         return true;
     }
     #[cfg(feature = "sdm-backend")]
@@ -197,15 +190,8 @@ fn try_derived_file_keys<'a>(
     uid: Option<Uid>,
     try_key: &mut impl FnMut(SdmFileReadKey, KeyDerivation<'a>) -> bool,
 ) -> bool {
-    if let Some(reversed) = reversed(base)
-        && try_key(SdmFileReadKey::from_bytes(reversed), KeyDerivation::Reversed)
-    {
-        return true;
-    }
-    let master = MasterKey::from_bytes(base);
-    let mut try_diversified = |key, derivation| try_key(SdmFileReadKey::from_bytes(key), derivation);
-    if diversification_inputs(assumptions, uid).any(|input| try_diversified_keys(&master, input, &mut try_diversified))
-    {
+    let mut try_bytes = |key, derivation| try_key(SdmFileReadKey::from_bytes(key), derivation);
+    if try_derived_keys(assumptions, base, uid, &mut try_bytes) {
         return true;
     }
     let Some(uid) = uid else { return false };
@@ -218,6 +204,21 @@ fn try_derived_file_keys<'a>(
     let issuer = IssuerKey::from_bytes(base);
     (0..BOLTCARD_VERSIONS)
         .any(|version| try_key(boltcard::file_read_key(&issuer, uid, version), KeyDerivation::Boltcard { version }))
+}
+
+/// Calls `try_key` with the bytes of `base` in reverse order and with every key that AN10922 derives from `base`, with
+/// and without its padding, until `try_key` returns `true`. Returns `true` if `try_key` returned `true`.
+fn try_derived_keys<'a>(
+    assumptions: &Assumptions<'a>,
+    base: [u8; 16],
+    uid: Option<Uid>,
+    try_key: &mut impl FnMut([u8; 16], KeyDerivation<'a>) -> bool,
+) -> bool {
+    if reversed(base).is_some_and(|key| try_key(key, KeyDerivation::Reversed)) {
+        return true;
+    }
+    let master = MasterKey::from_bytes(base);
+    diversification_inputs(assumptions, uid).any(|input| try_diversified_keys(&master, input, try_key))
 }
 
 /// Derives one key from this input by AN10922, and a second key by AN10922 without its padding. Calls `try_key` with

@@ -51,14 +51,13 @@ impl ClaimedValues<'_> {
     /// With about 1 in 85 wrong keys, the decrypted bytes look valid. A decrypted result counts only if its UID is the
     /// assumed UID or begins with 04h (NXP), or if the key was given as SDMMetaReadKey.
     pub(super) fn doubt(&self, assumptions: &Assumptions<'_>) -> Option<usize> {
-        let is_given = |given: &GivenKey<'_>, key: &[u8; 16]| given.role == Role::Meta && given.key == key;
         match &self.meta_key {
             _ if self.has_likely_uid(assumptions) => Some(0),
-            Some((key, source)) if !matches!(source, KeySource::Derived { .. }) => {
-                assumptions.keys.iter().any(|given| is_given(given, key.expose_bytes())).then_some(1)
-            }
-            Some(_) => None,
             None => self.uid.map(|_| 2),
+            Some((key, _)) => {
+                let is_given = |given: &GivenKey<'_>| given.role == Role::Meta && given.key == key.expose_bytes();
+                assumptions.keys.iter().any(is_given).then_some(1)
+            }
         }
     }
 
