@@ -4,9 +4,8 @@
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
-use std::time::Duration;
 
 use suntap::conformance::{self, Contest, Law, Promise, Violation};
 use suntap::{
@@ -14,6 +13,8 @@ use suntap::{
 };
 use suntap_testkit::ready;
 use suntap_testkit::stores::SharedCounters;
+
+const PARTICIPANTS: u16 = 16;
 
 fn race<S>(store: &S, contest: Contest) -> Vec<Result<Advance, S::Error>>
 where
@@ -24,7 +25,7 @@ where
             let mut store = store.clone();
             scope.spawn(move || contest.enter(&mut store, number))
         };
-        let threads: Vec<_> = (0..16).map(enter).collect();
+        let threads: Vec<_> = (0..PARTICIPANTS).map(enter).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     })
 }
@@ -195,30 +196,41 @@ fn stores_that_mix_up_tags_or_times_are_detected() {
 /// A store with a separate read and write has the race that the laws forbid: two handles read the same mark.
 #[test]
 fn a_store_with_a_separate_read_and_write_is_detected() {
-    #[derive(Clone, Default)]
-    struct Gap(Arc<Mutex<HashMap<CounterId, Mark>>>);
+    /// Each call reads, waits until `reads` calls have read, and writes.
+    #[derive(Clone)]
+    struct Gap {
+        marks: Arc<Mutex<HashMap<CounterId, Mark>>>,
+        reads: Arc<Barrier>,
+    }
+
+    impl Gap {
+        fn new(reads: u16) -> Self {
+            Self { marks: Arc::default(), reads: Arc::new(Barrier::new(reads.into())) }
+        }
+    }
 
     impl CounterStore for Gap {
         type Error = Full;
 
         fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
-            let stored = self.0.lock().unwrap().get(id).copied();
-            thread::sleep(Duration::from_millis(5));
+            let stored = self.marks.lock().unwrap().get(id).copied();
+            self.reads.wait();
             let advance = Advance::decide(stored, ctr, at);
             if let Advance::Advanced { now, .. } = advance {
-                self.0.lock().unwrap().insert(*id, now);
+                self.marks.lock().unwrap().insert(*id, now);
             }
             Ok(advance)
         }
     }
 
-    assert_eq!(conformance::sequential(&mut Gap::default(), 1), Ok(()), "the sequential laws hold");
+    assert_eq!(conformance::sequential(&mut Gap::new(1), 1), Ok(()), "the sequential laws hold");
     for (contest, law) in
         [(Contest::Equal { run: 1 }, Law::OneWinner), (Contest::Increasing { run: 2 }, Law::GreatestRemains)]
     {
-        let store = Gap::default();
+        let store = Gap::new(PARTICIPANTS);
         let results = race(&store, contest);
-        assert_eq!(contest.judge(&mut store.clone(), results).unwrap_err().law, law);
+        let mut store = Gap { reads: Arc::new(Barrier::new(1)), ..store };
+        assert_eq!(contest.judge(&mut store, results).unwrap_err().law, law);
     }
 }
 
@@ -226,34 +238,47 @@ fn a_store_with_a_separate_read_and_write_is_detected() {
 /// writes for two tags undo each other.
 #[test]
 fn a_store_that_overwrites_other_tags_is_detected() {
-    #[derive(Clone, Default)]
-    struct Rewritten(Arc<Mutex<HashMap<CounterId, Mark>>>, Arc<Mutex<HashMap<CounterId, Arc<Mutex<()>>>>>);
+    /// Each call reads the file, waits until `reads` calls have read it, and writes the file.
+    #[derive(Clone)]
+    struct Rewritten {
+        file: Arc<Mutex<HashMap<CounterId, Mark>>>,
+        locks: Arc<Mutex<HashMap<CounterId, Arc<Mutex<()>>>>>,
+        reads: Arc<Barrier>,
+    }
+
+    impl Rewritten {
+        fn new(reads: u16) -> Self {
+            Self { file: Arc::default(), locks: Arc::default(), reads: Arc::new(Barrier::new(reads.into())) }
+        }
+    }
 
     impl CounterStore for Rewritten {
         type Error = Full;
 
         fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
-            let lock = self.1.lock().unwrap().entry(*id).or_default().clone();
+            let lock = self.locks.lock().unwrap().entry(*id).or_default().clone();
             let _held = lock.lock().unwrap();
-            let mut all = self.0.lock().unwrap().clone();
+            let mut all = self.file.lock().unwrap().clone();
+            self.reads.wait();
             let advance = Advance::decide(all.get(id).copied(), ctr, at);
             if let Advance::Advanced { now, .. } = advance {
-                thread::sleep(Duration::from_millis(2));
                 all.insert(*id, now);
-                *self.0.lock().unwrap() = all;
+                *self.file.lock().unwrap() = all;
             }
             Ok(advance)
         }
     }
 
-    let store = Rewritten::default();
+    let store = Rewritten::new(1);
     assert_eq!(conformance::sequential(&mut store.clone(), 1), Ok(()));
     for contest in [Contest::Equal { run: 2 }, Contest::Increasing { run: 3 }] {
         assert_eq!(contest.judge(&mut store.clone(), race(&store, contest)), Ok(()));
     }
     let contest = Contest::Apart { run: 4 };
-    let violation = contest.judge(&mut store.clone(), race(&store, contest)).unwrap_err();
-    assert_eq!(violation.law, Law::TagsAreIndependent);
+    let store = Rewritten::new(PARTICIPANTS);
+    let results = race(&store, contest);
+    let mut store = Rewritten { reads: Arc::new(Barrier::new(1)), ..store };
+    assert_eq!(contest.judge(&mut store, results).unwrap_err().law, Law::TagsAreIndependent);
     let right = SharedCounters::new(MemoryCounters::<64>::new());
     assert_eq!(contest.judge(&mut right.clone(), race(&right, contest)), Ok(()));
 }
