@@ -68,7 +68,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "T")]
     template: Option<String>,
     /// How you think that the tag computes its MAC or its signature [default: aes]
-    #[arg(long, value_enum, requires_ifs = [("aes", "template"), ("lrp", "template"), ("ntag22x", "template")])]
+    #[arg(long, value_enum, requires_ifs = [("aes", "template"), ("lrp", "template"), ("suncmac", "template")])]
     mode: Option<Mode>,
     /// The bytes after the UID in the input of AN10922, or of a variant of it. May be repeated
     #[arg(long, value_name = "HEX")]

@@ -195,7 +195,7 @@ impl Tag {
             numbers.map(|(number, value)| (number.name().into(), json!(value))).collect();
         let object = json!({
             "template": self.layout.template(),
-            "mode": crate::mode::name(self.layout.scheme()),
+            "mode": self.layout.scheme().name(),
             "offsets": offsets,
             "ndef_file": upper(&self.file),
             "sdm_settings": upper(&self.settings),

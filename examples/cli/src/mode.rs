@@ -12,8 +12,7 @@ pub(crate) enum Mode {
     /// LRP mode of NTAG 424 DNA
     Lrp,
     /// NTAG 223 DNA and NTAG 224 DNA
-    #[value(alias = "suncmac")]
-    Ntag22x,
+    Suncmac,
     /// NTAG X DNA that signs its taps
     Ecdsa,
 }
@@ -45,19 +44,8 @@ impl Mode {
         match self {
             Self::Aes => Scheme::Aes,
             Self::Lrp => Scheme::Lrp,
-            Self::Ntag22x => Scheme::Suncmac,
+            Self::Suncmac => Scheme::Suncmac,
             Self::Ecdsa => Scheme::Ecdsa,
         }
-    }
-}
-
-/// Returns the name of a scheme as `--mode` takes it.
-pub(crate) fn name(scheme: Scheme) -> &'static str {
-    match scheme {
-        Scheme::Aes => "aes",
-        Scheme::Lrp => "lrp",
-        Scheme::Suncmac => "ntag22x",
-        Scheme::Ecdsa => "ecdsa",
-        _ => "unknown",
     }
 }

@@ -223,7 +223,7 @@ class Tag:
         return url + self.template[at:]
 
     def job(self, emulated: bool = False) -> dict:
-        mode = "ntag22x" if self.ntag_22x else "lrp" if self.lrp else "ecdsa" if self.private_key else "aes"
+        mode = "suncmac" if self.ntag_22x else "lrp" if self.lrp else "ecdsa" if self.private_key else "aes"
         keys = {"meta_key": self.meta.hex()} if self.held else {}
         if self.private_key:
             keys |= {"private_key": f"{self.secret:064x}"} if emulated else {"public_key": self.public_key}

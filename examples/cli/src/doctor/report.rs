@@ -7,7 +7,6 @@ use suntap::SdmLayout;
 use suntap::diagnose::{Assumptions, Conclusion, Contents, Diagnosis, Explanation, KeyDerivation, KeySource};
 
 use crate::hex::upper;
-use crate::mode;
 use crate::style::{BAD, GOOD, MILD};
 use crate::text::wrapped;
 
@@ -52,7 +51,7 @@ fn works(explanation: &Explanation<'_>, out: &mut impl Write) -> io::Result<()> 
     let layout = explanation.layout.as_ref().map_or("no chip writes such a URL", |layout| layout.template());
     writeln!(out, "\nHow it was made:")?;
     writeln!(out, "  layout    {layout}")?;
-    writeln!(out, "  mode      {}", mode::name(explanation.scheme))?;
+    writeln!(out, "  mode      {}", explanation.scheme.name())?;
     if let Some((_, source)) = &explanation.meta_key {
         writeln!(out, "  meta key  {source}")?;
     }
@@ -137,7 +136,7 @@ pub(super) fn json(diagnosis: &Diagnosis<'_>, out: &mut impl Write) -> io::Resul
     let works = diagnosis.explanation.as_ref().map(|explanation| {
         json!({
             "template": explanation.layout.as_ref().map(SdmLayout::template),
-            "mode": mode::name(explanation.scheme),
+            "mode": explanation.scheme.name(),
             "meta_key": explanation.meta_key.as_ref().map(|(_, source)| source.to_string()),
             "file_key": explanation.file_key.as_ref().map(|(_, source)| source.to_string()),
             "uid": explanation.uid.map(|uid| uid.to_string()),

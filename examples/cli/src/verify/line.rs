@@ -167,7 +167,7 @@ impl<'a> Line<'a> {
     fn layout(&self) -> Result<SdmLayout, String> {
         let mode = match self.text("mode")? {
             None => Mode::default(),
-            Some(name) => Mode::from_str(&name, false).map_err(|_| "mode is not aes, lrp, ntag22x or ecdsa")?,
+            Some(name) => Mode::from_str(&name, false).map_err(|_| "mode is not aes, lrp, suncmac or ecdsa")?,
         };
         let mut template = self.text("template")?.ok_or("template is missing")?;
         if let Some(offset) = self.number("tt_in_plain_off")? {

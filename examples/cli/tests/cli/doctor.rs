@@ -70,7 +70,7 @@ fn every_argument_has_an_effect() {
     let ntag_223 = "https://a.b/?m=04C767F2066180x000003x3779793DFE592188";
     let template = "https://a.b/?m={uid}x{ctr}x{mac}";
     let mode = |mode| codes(&doctor_json(&[ntag_223, "--template", template, "--mode", mode]).1).join(" ");
-    assert_eq!((mode("ntag22x"), mode("aes")), ("new-chip".into(), "mode new-chip".into()));
+    assert_eq!((mode("suncmac"), mode("aes")), ("new-chip".into(), "mode new-chip".into()));
 }
 
 #[test]

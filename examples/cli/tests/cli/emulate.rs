@@ -61,11 +61,11 @@ fn a_wrong_line_is_named_without_its_content() {
 fn only_modes_that_can_be_emulated_are_offered() {
     for subcommand in ["emulate", "layout", "settings"] {
         let help = suntap(&[subcommand, "--help"], "").out;
-        assert!(help.contains("- lrp:") && !help.contains("ntag22x"), "{help}");
+        assert!(help.contains("- lrp:") && !help.contains("suncmac"), "{help}");
     }
-    let ran = suntap(&["emulate", "--template", TEMPLATE, "--mode", "ntag22x"], "");
+    let ran = suntap(&["emulate", "--template", TEMPLATE, "--mode", "suncmac"], "");
     assert!(ran.code == 2 && ran.err.contains("(one of: aes, lrp, ecdsa)"), "{}", ran.err);
-    let line = json!({"template": TEMPLATE, "mode": "ntag22x"}).to_string();
+    let line = json!({"template": TEMPLATE, "mode": "suncmac"}).to_string();
     let ran = suntap(&["emulate", "--batch", "-"], &line);
     assert_eq!((ran.code, &*ran.err), (2, "suntap: -:1: mode is not aes, lrp or ecdsa\n"));
 }

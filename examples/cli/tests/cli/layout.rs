@@ -86,7 +86,7 @@ fn a_template_or_a_text_that_is_wrong_is_rejected() {
         (&["https://a.b/{:id}?c={mac}", "--text", "id=?"], "--text: "),
         (&["https://a.b/?c={mac}", "--text", "id=1"], "--text: "),
         (&["https://a.b/?c={mac}", "--file-data", "x"], "--file-data: "),
-        (&["https://a.b/?c={mac}", "--mode", "ntag22x"], "(one of: aes, lrp, ecdsa)"),
+        (&["https://a.b/?c={mac}", "--mode", "suncmac"], "(one of: aes, lrp, ecdsa)"),
     ] {
         for json in [&[][..], &["--json"]] {
             let ran = suntap(&[&["layout"], args, json].concat(), "");

@@ -201,7 +201,7 @@ fn a_file_number_before_the_data_is_remarked() {
 #[test]
 fn invalid_input_is_rejected() {
     for args in
-        [&["00"][..], &["0G"], &["--command", "40"], &[ANSWER, "--mode", "ntag22x"], &[ANSWER, "--template", "x"]]
+        [&["00"][..], &["0G"], &["--command", "40"], &[ANSWER, "--mode", "suncmac"], &[ANSWER, "--template", "x"]]
     {
         assert_rejected(&[&["settings"], args].concat(), "0G");
     }

@@ -404,13 +404,7 @@ impl Layout {
     /// # Errors
     /// Fails if no chip can write this layout.
     pub fn sdm(&self) -> Result<SdmLayout, LayoutError> {
-        let mode = match self.mode {
-            ModeName::Aes => Scheme::Aes,
-            ModeName::Lrp => Scheme::Lrp,
-            ModeName::Ntag22x => Scheme::Suncmac,
-            ModeName::Ecdsa => Scheme::Ecdsa,
-        };
-        SdmLayout::new(mode, &self.template)
+        SdmLayout::new(self.mode.scheme(), &self.template)
     }
 }
 
@@ -424,9 +418,22 @@ pub enum ModeName {
     /// The same chip in LRP mode.
     Lrp,
     /// NTAG 223 and 224 DNA.
-    Ntag22x,
+    Suncmac,
     /// NTAG X DNA that signs its taps: the layout has `{sig}`.
     Ecdsa,
+}
+
+impl ModeName {
+    /// Returns the scheme of the library.
+    #[must_use]
+    pub fn scheme(self) -> Scheme {
+        match self {
+            Self::Aes => Scheme::Aes,
+            Self::Lrp => Scheme::Lrp,
+            Self::Suncmac => Scheme::Suncmac,
+            Self::Ecdsa => Scheme::Ecdsa,
+        }
+    }
 }
 
 /// At most three groups of rules, and the default response.

@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::admin::{Counter as AdminCounter, LevelKind, Listed, TagDetails};
 use crate::import::{Report, Roots};
 use crate::ops::history;
-use crate::registry::document::{self as stored, Derivation, KeySource, ModeName, StoredKeys};
+use crate::registry::document::{self as stored, Derivation, KeySource, StoredKeys};
 use crate::registry::redirect::Redirect as StoredRedirect;
 use crate::{check, hex, reseal, time};
 
@@ -237,7 +237,7 @@ impl From<Kind> for LevelKind {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Layout {
-    /// `aes`, `lrp`, `ntag22x` or `ecdsa`.
+    /// `aes`, `lrp`, `suncmac` or `ecdsa`.
     pub mode: String,
     /// The template.
     pub template: String,
@@ -245,13 +245,7 @@ pub struct Layout {
 
 impl From<stored::Layout> for Layout {
     fn from(layout: stored::Layout) -> Self {
-        let mode = match layout.mode {
-            ModeName::Aes => "aes",
-            ModeName::Lrp => "lrp",
-            ModeName::Ntag22x => "ntag22x",
-            ModeName::Ecdsa => "ecdsa",
-        };
-        Self { mode: mode.into(), template: layout.template }
+        Self { mode: layout.mode.scheme().name().into(), template: layout.template }
     }
 }
 

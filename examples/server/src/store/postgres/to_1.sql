@@ -64,7 +64,7 @@ COMMENT ON VIEW suntap_groups IS 'Folders, tag groups and batches.';
 COMMENT ON COLUMN suntap_groups.path IS 'Demo/Shoes/May is the batch May of the tag group Shoes in the folder Demo.';
 COMMENT ON COLUMN suntap_groups.kind IS 'folder, tagGroup or batch.';
 COMMENT ON COLUMN suntap_groups.template IS 'The URL template of the tags of a tag group.';
-COMMENT ON COLUMN suntap_groups.mode IS 'The mode of their chips: aes, lrp, ntag22x or ecdsa.';
+COMMENT ON COLUMN suntap_groups.mode IS 'The mode of their chips: aes, lrp, suncmac or ecdsa.';
 
 CREATE VIEW suntap_keys WITH (security_barrier) AS
 SELECT
