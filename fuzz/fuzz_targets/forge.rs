@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use suntap::{CounterStore as _, MemoryCounters, SdmFileReadKey, SdmLayout, SdmReadCtr};
+use suntap::{CounterId, CounterStore as _, MemoryCounters, SdmFileReadKey, SdmLayout, SdmReadCtr};
 use suntap_fuzz::edits::{Edit, edited};
 use suntap_testkit::line::{Said, TEMPLATES, claim, scheme};
 use suntap_testkit::{Tag, Tap};
@@ -24,6 +24,8 @@ struct TapSet {
     tags: [Tag; 2],
     urls: Vec<String>,
     said: Vec<Said>,
+    /// The counter ids of the genuine taps of each tag. `None` if the layout has no counter.
+    counter_ids: [Option<CounterId>; 2],
 }
 
 fn tap_set(template: usize, lrp: bool) -> &'static TapSet {
@@ -44,7 +46,12 @@ fn tap_set(template: usize, lrp: bool) -> &'static TapSet {
             said.push(suntap_testkit::line::said(tag, &layout, layout.parse(&url).unwrap()).unwrap());
             urls.push(url);
         }
-        TapSet { layout, tags, urls, said }
+        let counter_ids = [(0, 1), (1, 3)].map(|(tag, url): (usize, usize)| {
+            let claimed = claim(&tags[tag], layout.parse(&urls[url]).unwrap(), template).unwrap();
+            let key = SdmFileReadKey::from_bytes(tags[tag].file_key);
+            claimed.ctr().is_some().then(|| claimed.verify(&key).unwrap().counter_id())
+        });
+        TapSet { layout, tags, urls, said, counter_ids }
     };
     let all =
         SETS.get_or_init(|| TEMPLATES.iter().map(|template| [make(template, false), make(template, true)]).collect());
@@ -55,7 +62,7 @@ fuzz_target!(|input: Input| {
     let template = usize::from(input.template) % TEMPLATES.len();
     let set = tap_set(template, input.lrp);
     let Some(text) = edited(&set.urls, input.base, &input.edits) else { return };
-    for (tag, own) in set.tags.iter().zip(set.said.chunks(2)) {
+    for ((tag, own), counter_id) in set.tags.iter().zip(set.said.chunks(2)).zip(set.counter_ids) {
         let parse = || set.layout.parse(&text).ok().and_then(|tap| claim(tag, tap, TEMPLATES[template]).ok());
         let Some(claimed) = parse() else { continue };
         let key = SdmFileReadKey::from_bytes(tag.file_key);
@@ -65,7 +72,7 @@ fuzz_target!(|input: Input| {
             // The store has already accepted the newest tap of this tag.
             let mut counters = MemoryCounters::<2>::new();
             let newest = if tag.uid[6] == 1 { 2 } else { 0x12_3456 };
-            assert!(counters.advance(&verified.counter_id(), SdmReadCtr::new(newest).unwrap(), None).is_ok());
+            assert!(counters.advance(&counter_id.unwrap(), SdmReadCtr::new(newest).unwrap(), None).is_ok());
             assert!(verified.commit(&mut counters, None).is_err(), "fresh again: {text}");
             said
         } else {

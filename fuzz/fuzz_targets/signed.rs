@@ -78,6 +78,10 @@ fuzz_target!(|input: Input| {
         if let Some((said, ctr)) = admitted {
             assert!(said == Some(*uid) && COUNTERS.contains(&ctr), "forged: {text}");
             assert_eq!(admit(&text), None, "fresh again: {text}");
+            // The edited URL and the genuine one have the same counter.
+            let urls = set.urls.chunks(COUNTERS.len()).nth(number).unwrap();
+            let genuine = COUNTERS.iter().position(|counter| *counter == ctr).unwrap();
+            assert_eq!(admit(&urls[genuine]), None, "fresh again after {text}");
         }
         if text == set.urls[base] && base / COUNTERS.len() == number {
             assert_eq!(admitted, Some((Some(*uid), COUNTERS[base % COUNTERS.len()])), "{text}");
