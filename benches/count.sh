@@ -16,17 +16,20 @@ with+=", $(uname -m) $(grep -ow -m 1 aes /proc/cpuinfo | head -n 1)"
 recorded=benches/counts.txt
 before=$(sed -n 's/^with //p' "$recorded" 2>/dev/null || true)
 
+program=${CARGO_TARGET_DIR:-target}/release/count
 count() {
-    local total=()
+    local total=() log
     for turns in 256 1256; do
-        total+=("$(valgrind --tool=callgrind --callgrind-out-file=/dev/null target/release/count "$1" "$turns" 2>&1 | sed -n 's/.*Collected : //p')")
+        log=$(valgrind --tool=callgrind --callgrind-out-file=/dev/null "$program" "$1" "$turns" 2>&1) || { echo "$log" >&2 && return 1; }
+        total+=("$(sed -n 's/.*Collected : //p' <<<"$log")")
     done
     echo $(((total[1] - total[0]) / 1000))
 }
 
 more=0 lines=()
 for kind in aes an10922 file-data lrp reject reject-short ntag424; do
-    now=$(count "$kind")
+    now=$(count "$kind") || exit 1
+    if [ "$now" -le 0 ]; then echo "$kind was not counted" >&2 && exit 1; fi
     was=$(awk -v f="$features" -v k="$kind" '$1 == f && $2 == k { print $3 }' "$recorded" 2>/dev/null || true)
     lines+=("$features $kind $now")
     printf '%-8s %-14s %7d  recorded %7s\n' "$features" "$kind" "$now" "${was:--}"
