@@ -68,18 +68,28 @@ fn it_keeps_every_law() {
     before.keep(&mut open(&file.0)).unwrap();
 }
 
-/// Each thread has its own connection.
+/// Each thread has its own connection, and calls the store when all connections are open.
 #[test]
 fn it_keeps_the_laws_that_race() {
+    const THREADS: u16 = 8;
     let file = File::new("race");
     drop(open(&file.0));
-    for contest in [Contest::Equal { run: 1 }, Contest::Increasing { run: 2 }] {
+    let contests = (0..20).flat_map(|round| {
+        let run = round * 3;
+        [Contest::Equal { run }, Contest::Increasing { run: run + 1 }, Contest::Apart { run: run + 2 }]
+    });
+    for contest in contests {
+        let are_open = std::sync::Barrier::new(usize::from(THREADS));
         let results: Vec<_> = std::thread::scope(|scope| {
             let enter = |number| {
-                let file = &file.0;
-                scope.spawn(move || contest.enter(&mut open(file), number))
+                let (file, are_open) = (&file.0, &are_open);
+                scope.spawn(move || {
+                    let mut store = open(file);
+                    are_open.wait();
+                    contest.enter(&mut store, number)
+                })
             };
-            let threads: Vec<_> = (0..16).map(enter).collect();
+            let threads: Vec<_> = (0..THREADS).map(enter).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         contest.judge(&mut open(&file.0), results).unwrap();
