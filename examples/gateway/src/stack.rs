@@ -35,12 +35,12 @@ pub(crate) fn used() -> u32 {
     (&raw const _stack_start) as u32 - deepest()
 }
 
-/// Returns the stack that `work` uses, in bytes, in addition to the stack already in use.
-pub(crate) fn used_by<T>(work: impl FnOnce() -> T) -> u32 {
+/// Returns the stack that `work` uses, in bytes, in addition to the stack already in use, and the result of `work`.
+pub(crate) fn used_by<T>(work: impl FnOnce() -> T) -> (u32, T) {
     paint();
     let before = cortex_m::register::msp::read();
-    let _ = core::hint::black_box(work());
-    before.saturating_sub(deepest())
+    let result = core::hint::black_box(work());
+    (before.saturating_sub(deepest()), result)
 }
 
 /// Returns the address of the lowest word that was overwritten.
