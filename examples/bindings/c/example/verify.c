@@ -13,7 +13,7 @@ static suntap_verifier_t verifier;
 int main(void)
 {
     char url[512];
-    suntap_why_t why;
+    suntap_why_t why = {{0}}; // a wrong size is reported without a text
     suntap_tap_t tap;
     suntap_settings_t settings = {
         .scheme = "aes", .url_template = LAYOUT, .meta_read_key = &KEY, .file_read_key = &KEY};

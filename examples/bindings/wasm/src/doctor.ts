@@ -121,7 +121,9 @@ export function diagnose(assumptions: Assumptions): Diagnosis {
   try {
     return call(raw.Failure, () => {
       if (template !== undefined) doctor.layout(text(scheme ?? "aes", "scheme"), text(template, "template"));
-      for (const { name, key, role } of list(keys, "keys")) {
+      for (const given of list(keys, "keys")) {
+        if (typeof given !== "object" || given === null) throw invalid("a key must be an object");
+        const { name, key, role } = given;
         const copy = keyBytes(key);
         try {
           doctor.key(text(name, "the name of a key"), copy, text(role ?? "any", "role"));

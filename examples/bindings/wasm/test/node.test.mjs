@@ -329,6 +329,7 @@ test("invalid arguments of the doctor are errors", () => {
   assert.throws(() => diagnose({ url, template: "{" }), fails("invalid_template"));
   // An exchanged name is not repeated, even with a missing digit.
   const secret = "91a2b3c4d5e6f708192a3b4c5d6e7f0";
+  assert.throws(() => diagnose({ url, keys: [null] }), invalid);
   assert.throws(() => diagnose({ url, keys: [{ name: secret, key: zero }] }), fails("invalid_argument", ({ message }) => !message.includes(secret)));
 });
 

@@ -78,8 +78,9 @@ class SqliteStore:
     this machine, because SQLite does not lock reliably over a network. A counter is on disk before its tap is accepted.
     A process can fork: each process then opens the file again.
 
-    A call waits at most ``timeout`` seconds for other writers; then the tap is refused with ``StoreFailed``. In
-    asyncio, wrap the store in ``ThreadedStore``.
+    A call waits at most ``timeout`` seconds for a writer that uses another store; then the tap is refused with
+    ``StoreFailed``. Threads that share one store wait for each other without a limit. In asyncio, wrap the store in
+    ``ThreadedStore``.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 5.0) -> None:
