@@ -16,11 +16,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, OriginalUri, Request};
+use axum::extract::{DefaultBodyLimit, OriginalUri, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
+use tokio::sync::Semaphore;
+use tokio::task::JoinError;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
@@ -41,8 +43,8 @@ const MAX_BODY: usize = 8 * 1024;
 const MAX_TARGET: usize = 2 * 1024;
 const JSON: &str = "application/json";
 
-/// Returns the routes of the server.
-pub(crate) fn routes(app: Arc<App>, timeout: Duration) -> Router {
+/// Returns the routes of the server. Each request takes a permit of `running` until it is finished.
+pub(crate) fn routes(app: Arc<App>, timeout: Duration, running: Arc<Semaphore>) -> Router {
     let ops = if app.ops_moved { Router::new() } else { health::ops_routes() };
     let mut router =
         ops.route("/healthz", get(health::health)).route("/v1/", any(not_found)).route("/v1/{*path}", any(not_found));
@@ -66,7 +68,8 @@ pub(crate) fn routes(app: Arc<App>, timeout: Duration) -> Router {
     let people = people
         .fallback(only("GET", get(page::tap_elsewhere)))
         .layer(middleware::map_response_with_state(Arc::clone(&app), page::sealed_off));
-    let router = limited(router.merge(people), timeout);
+    let router = router.merge(people).layer(middleware::from_fn_with_state(running, finish));
+    let router = limited(router, timeout);
     #[cfg(feature = "opentelemetry")]
     let router = router.layer(middleware::from_fn(crate::trace::request));
     router.with_state(app)
@@ -85,6 +88,27 @@ fn limited<S: Clone + Send + Sync + 'static>(router: Router<S>, timeout: Duratio
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, timeout))
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn(json_api))
+}
+
+/// Finishes a request even if its client goes away or the time is over: a tap that was accepted must also reach the log, the metrics and
+/// the history. There are not more such requests at once than connections.
+async fn finish(State(running): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    let permit = running.acquire_owned().await;
+    let work = async move {
+        let _permit = permit;
+        next.run(request).await
+    };
+    response_of(tokio::spawn(work).await)
+}
+
+/// Returns the response of a task. If the task panicked, panics too.
+fn response_of(joined: Result<Response, JoinError>) -> Response {
+    match joined.map_err(JoinError::try_into_panic) {
+        Ok(response) => response,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // The runtime is ending.
+        Err(Err(_)) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
 }
 
 /// Adds the method `OPTIONS`, and refuses all methods except `methods`.
@@ -179,6 +203,25 @@ mod tests {
     use hyper_util::service::TowerToHyperService;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_request_is_finished_after_its_time_is_over() {
+        let running = Arc::new(Semaphore::new(1));
+        let (done, mut is_done) = tokio::sync::watch::channel(false);
+        let slow = move || async move {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            done.send_replace(true);
+        };
+        let router = Router::new().route("/tap", get(slow));
+        let router = router.layer(middleware::from_fn_with_state(Arc::clone(&running), finish));
+        let service = TowerToHyperService::new(limited(router, Duration::from_millis(30)));
+        let request = axum::http::Request::builder().uri("/tap").body(Body::empty()).unwrap();
+        let response = service.call(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
+        assert!(!*is_done.borrow() && running.available_permits() == 0);
+        is_done.wait_for(|is_done| *is_done).await.unwrap();
+        let _ = running.acquire().await.unwrap();
+    }
 
     /// No request makes a handler panic, so this test calls the layers directly.
     #[tokio::test]

@@ -1,7 +1,8 @@
 //! The admin API and the operator's page, on a listener of their own.
 //!
 //! **Adding a route.** Write a handler with `#[utoipa::path(…)]` that takes a `Session`, and name it in `short_routes` or
-//! `long_routes`. A `GET` needs any management key, every other method one that can write; the handler gets both checks for free.
+//! `long_routes`. `Session` checks the management key: a `GET` needs the role `readOnly` or `readWrite`, every other method `readWrite`.
+//! Keys with the role `patch` can only use the call of ixkio. A `GET` of everything, such as a backup, asks the session for `readWrite`.
 
 mod auth;
 mod error;
@@ -24,7 +25,7 @@ use std::time::Duration;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::{Extension, Router};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -38,7 +39,7 @@ pub use self::auth::UNIX;
 pub use self::error::Cause;
 pub use self::local::LocalAdmin;
 pub use self::page::PageLogin;
-use super::{InvalidKeys, JSON};
+use super::{InvalidKeys, JSON, response_of};
 use crate::app::App;
 
 /// The longest body, in bytes, except that of an import.
@@ -149,14 +150,7 @@ fn described(router: OpenApiRouter<Arc<AdminState>>) -> Router<Arc<AdminState>> 
 /// compute for seconds. Taps go on meanwhile. The request is also finished if its client goes away.
 async fn on_another_thread(request: Request, next: Next) -> Response {
     let runtime = Handle::current();
-    match tokio::task::spawn_blocking(move || runtime.block_on(next.run(request))).await {
-        Ok(response) => response,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is ending.
-            Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
-        },
-    }
+    response_of(tokio::task::spawn_blocking(move || runtime.block_on(next.run(request))).await)
 }
 
 /// Gives every answer the same headers, and the answers of a limit or of the router a JSON body.

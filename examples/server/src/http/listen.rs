@@ -43,9 +43,13 @@ pub async fn serve(
     limits: Limits,
     end: impl Future<Output = ()>,
 ) {
-    let router = routes(Arc::clone(&app), limits.timeout);
+    let running = Arc::new(Semaphore::new(limits.connections));
+    let router = routes(Arc::clone(&app), limits.timeout, Arc::clone(&running));
     let proxies = app.trusted_proxies.clone();
     serve_router(listener, tls, router, app, proxies, limits, end).await;
+    // Requests whose clients went away may still run.
+    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
+    let _ = tokio::time::timeout(limits.grace, running.acquire_many(all)).await;
 }
 
 /// Like [`serve`], but only for `/healthz`, `/readyz` and `/metrics`, and without TLS.
