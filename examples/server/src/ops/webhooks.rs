@@ -8,7 +8,8 @@
 //! **Each event arrives at least once.** The id of an event is computed from the entry, so it is the same after a crash, and a receiver
 //! can drop duplicates. Up to eight posts to an endpoint run at once, so events can arrive out of order. An
 //! event is lost only if its entry is removed from the history before it was delivered, or if the endpoint refuses it for hours while
-//! it accepts others. Both are logged and counted.
+//! it accepts others. Both are logged and counted. Some entries are written after the answer: replays, refusals, and all entries of a Redis
+//! cluster. If the store fails at that moment, there is no entry and no event; `suntap_history_dropped_total` counts them.
 //!
 //! **Servers that share a database** take turns: one of them has the lease of an endpoint and delivers. If it is killed,
 //! another one goes on after 30 s.

@@ -10,7 +10,7 @@ use super::{Kind, Store, StoreError, Stream};
 /// The clocks of servers that share a database may differ this much.
 const SKEW: Duration = Duration::from_secs(30);
 /// A count of refusals has the time at which its minute began. It is written when the minute has ended, or up to ten minutes later if
-/// the store fails meanwhile.
+/// the store is slow.
 const COUNTING: Duration = Duration::from_secs(12 * 60);
 
 impl Store {

@@ -9,7 +9,7 @@ use crate::store::Entry;
 
 /// The greatest number of tags and verdicts with a count of their own in a minute.
 const COUNTS: usize = 1000;
-/// The greatest number of minutes that wait to be written while the store fails.
+/// The greatest number of minutes that wait to be written while the store is slow.
 const MINUTES: usize = 10;
 const MINUTE: u64 = 60_000;
 /// Stands for the tags without a count of their own.
@@ -39,7 +39,7 @@ impl Counts {
         Self { includes_first, minute: 0, current: HashMap::new(), ended: VecDeque::new() }
     }
 
-    /// Counts a refusal. Returns the number of lines that were given up, because the store has failed for a long time.
+    /// Counts a refusal. Returns the number of lines that were given up, because the store was slow for a long time.
     pub(super) fn add(&mut self, at: UnixMillis, verdict: &'static str, tag: Option<&str>) -> (Counted, usize) {
         let lost = self.end_minute(at);
         if let Some(count) = self.current.get_mut(&(verdict, tag.map(Into::into))) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use hyper::StatusCode;
+use suntap::UnixMillis;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
@@ -52,8 +53,8 @@ enum Outcome {
 /// Why a worker stops delivering.
 enum Stop {
     End,
-    /// The endpoint wants no events any more.
-    Gone,
+    /// The endpoint wants no events any more. The oldest event that is not delivered has this time.
+    Gone(Option<UnixMillis>),
     /// Another server delivers.
     Lost,
 }
@@ -79,10 +80,28 @@ impl Worker {
             let stop = self.deliver(lease, end.clone()).await;
             self.metrics.waiting.set(0);
             match stop {
-                Stop::End | Stop::Gone => return,
+                Stop::End => return,
+                Stop::Gone(oldest) => return self.show_waiting(oldest, end).await,
                 Stop::Lost => tracing::info!("webhook {}: another server delivers", self.endpoint.name()),
             }
         }
+    }
+
+    /// Shows the age of the oldest event until `end`, so that an alert reports an endpoint that gets no further events.
+    async fn show_waiting(&self, oldest: Option<UnixMillis>, mut end: watch::Receiver<()>) {
+        let mut tick = interval(TICK);
+        loop {
+            self.set_waiting(oldest);
+            tokio::select! {
+                _ = tick.tick() => {}
+                _ = end.changed() => return,
+            }
+        }
+    }
+
+    fn set_waiting(&self, oldest: Option<UnixMillis>) {
+        let age = oldest.zip(now()).map_or(0, |(at, now)| now.get().saturating_sub(at.get()) / 1000);
+        self.metrics.waiting.set(i64::try_from(age).unwrap_or(i64::MAX));
     }
 
     async fn deliver(&self, mut lease: Lease<'_>, mut end: watch::Receiver<()>) -> Stop {
@@ -103,7 +122,7 @@ impl Worker {
                 Some((ticket, outcome)) = posts.next(), if !posts.is_empty() => {
                     match outcome {
                         Outcome::Done => queue.finish(ticket),
-                        Outcome::Gone => break Stop::Gone,
+                        Outcome::Gone => break Stop::Gone(queue.oldest()),
                         Outcome::Unsent => {}
                     }
                     false
@@ -121,7 +140,7 @@ impl Worker {
                 }
             }
         };
-        if matches!(stop, Stop::Gone) {
+        if matches!(stop, Stop::Gone(_)) {
             tracing::error!(
                 "webhook {}: the endpoint answered 410 Gone. It gets no further events until the server is restarted",
                 self.endpoint.name()
@@ -144,8 +163,7 @@ impl Worker {
     /// Reads further entries. Returns `true` if the store fails.
     async fn read(&self, queue: &mut Queue<'_>, is_tick: bool, was_failing: bool) -> bool {
         let read = queue.read(&self.app.store, is_tick).await;
-        let age = queue.oldest().zip(now()).map_or(0, |(at, now)| now.get().saturating_sub(at.get()) / 1000);
-        self.metrics.waiting.set(i64::try_from(age).unwrap_or(i64::MAX));
+        self.set_waiting(queue.oldest());
         match read {
             Ok(()) => false,
             Err(error) => {
@@ -200,7 +218,7 @@ impl Worker {
             } else {
                 tracing::debug!(id, attempts, "webhook {name} fails: {problem}");
             }
-            if self.health.gives_up(attempts, first) {
+            if self.health.gives_up(attempts, first, Instant::now()) {
                 self.metrics.given_up.inc();
                 tracing::error!(id, "webhook {name}: the event is given up after {attempts} attempts: {problem}");
                 return (ticket, Outcome::Done);

@@ -14,8 +14,12 @@ const FIRST: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 /// The longest time that an endpoint can ask for with `Retry-After`.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
-/// An event is given up after this many attempts, between one and two and a half hours, if the endpoint accepts other events meanwhile.
+/// An event is given up after this many attempts and this time, if the endpoint accepts other events meanwhile. Without a recovery, so many
+/// attempts take between one and two and a half hours.
 const ATTEMPTS: u32 = 12;
+const LEAST_AGE: Duration = Duration::from_secs(60 * 60);
+/// A success after a time without one is a recovery: all events that wait are tried again at once.
+const OUTAGE: Duration = Duration::from_secs(60);
 
 /// What the posts to one endpoint share.
 #[derive(Debug, Default)]
@@ -57,10 +61,11 @@ impl Health {
     /// Notes a success. Returns `true` if it is the first one after failures.
     pub(super) fn succeed(&self) -> bool {
         let mut state = self.state();
-        let failures = std::mem::take(&mut state.failures);
-        state.last_success = Some(Instant::now());
-        // Fewer failures may be those of one event, which must not be tried again each time when another one succeeds.
-        if failures >= WINDOW {
+        let (now, failures) = (Instant::now(), std::mem::take(&mut state.failures));
+        let last = state.last_success.replace(now);
+        // Fewer failures may be those of one event. If others succeed all the time, the endpoint refuses only some events. Neither may be
+        // tried again each time when another one succeeds.
+        if failures >= WINDOW && last.is_none_or(|last| now.duration_since(last) >= OUTAGE) {
             self.recovered.notify_waiters();
         }
         failures > 0
@@ -77,9 +82,11 @@ impl Health {
         state.failures == 1
     }
 
-    /// Returns `true` if an event that was first tried at `first` is to be given up.
-    pub(super) fn gives_up(&self, attempts: u32, first: Instant) -> bool {
-        attempts >= ATTEMPTS && self.state().last_success.is_some_and(|success| success > first)
+    /// Returns `true` if an event that was first tried at `first` is to be given up at `now`.
+    pub(super) fn gives_up(&self, attempts: u32, first: Instant, now: Instant) -> bool {
+        attempts >= ATTEMPTS
+            && now.duration_since(first) >= LEAST_AGE
+            && self.state().last_success.is_some_and(|success| success > first)
     }
 
     /// Waits until the next attempt of an event, or until the endpoint works again.
@@ -115,10 +122,29 @@ mod tests {
     fn an_event_is_given_up_only_if_others_are_accepted() {
         let (health, first) = (Health::default(), Instant::now());
         assert!(health.fail(None) && !health.fail(None));
-        assert!(!health.gives_up(1000, first));
+        let later = first + LEAST_AGE;
+        assert!(!health.gives_up(1000, first, later));
         assert!(health.succeed() && !health.succeed());
-        assert!(health.gives_up(ATTEMPTS, first) && !health.gives_up(ATTEMPTS - 1, first));
-        assert!(!health.gives_up(ATTEMPTS, Instant::now()));
+        assert!(health.gives_up(ATTEMPTS, first, later) && !health.gives_up(ATTEMPTS - 1, first, later));
+        assert!(!health.gives_up(1000, first, later - Duration::from_secs(1)), "too early");
+        let after_success = Instant::now();
+        assert!(!health.gives_up(ATTEMPTS, after_success, after_success + LEAST_AGE));
+    }
+
+    /// An endpoint that refuses some events and accepts others did not recover.
+    #[tokio::test]
+    async fn only_a_success_after_an_outage_wakes_waiting_events() {
+        let health = Health::default();
+        for is_woken in [true, false] {
+            let mut waiting = std::pin::pin!(health.recovered.notified());
+            waiting.as_mut().enable();
+            for _ in 0..2 * WINDOW {
+                health.fail(None);
+            }
+            health.succeed();
+            let woken = tokio::time::timeout(Duration::ZERO, waiting).await;
+            assert_eq!(woken.is_ok(), is_woken);
+        }
     }
 
     #[test]
