@@ -199,7 +199,7 @@ impl App {
         let is_allowed = self.invalid_keys.allows(sender.address);
         if is_allowed {
             let (client, request) = (sender.address.map(tracing::field::display), &sender.request);
-            tracing::warn!(?api, client, %request, "invalid API key");
+            tracing::warn!(api = api.name(), client, %request, "invalid API key");
         }
         is_allowed
     }

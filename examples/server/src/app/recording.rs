@@ -75,9 +75,9 @@ impl<'a> Recording<'a> {
             (Some(Ok(Verdict::Fresh(Accepted { tap, .. }))), _) => {
                 self.note_accepted(history, &tag.unwrap_or_default(), tap, &signals).await;
             }
-            // These have a valid MAC.
-            (Some(Ok(Verdict::Refused(Refusal::Replayed { .. } | Refusal::NoCounter))), Some(tag)) => {
-                let id = self.stale.as_ref().filter(|_| ctr.is_some());
+            // It has a valid MAC.
+            (Some(Ok(Verdict::Refused(Refusal::Replayed { .. }))), Some(tag)) => {
+                let id = self.stale.as_ref();
                 let signal = signals.first().map(|signal| signal.name());
                 history.replayed(word, tag, |at| self.entry(at, word, signal, tag, id, ctr));
             }

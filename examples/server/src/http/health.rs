@@ -26,7 +26,7 @@ pub(crate) struct Readiness(Mutex<Option<(Instant, Result<(), &'static str>)>>);
 
 impl Readiness {
     /// Returns the cause if the store does not answer. Asks it at most once a second, however many requests there are.
-    async fn get(&self, store: &Store) -> Result<(), &'static str> {
+    pub(crate) async fn get(&self, store: &Store) -> Result<(), &'static str> {
         // Other requests wait here for the answer that the first one gets.
         let mut last = self.0.lock().await;
         // A data file that has failed does not recover, so an older answer is wrong.

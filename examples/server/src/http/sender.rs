@@ -80,8 +80,10 @@ impl TrustedProxies {
     fn client(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let mut client = None;
         for list in headers.get_all("x-forwarded-for").iter().rev() {
-            for hop in list.to_str().ok()?.rsplit(',') {
-                let Some(hop) = address(hop.trim()) else { return client };
+            for hop in list.as_bytes().rsplit(|byte| *byte == b',') {
+                // A proxy appends to what the client sent, so only the text of the hop itself must be valid.
+                let hop = str::from_utf8(hop).ok().and_then(|hop| address(hop.trim()));
+                let Some(hop) = hop else { return client };
                 client = Some(hop);
                 if !self.has(hop) {
                     return client;
@@ -156,6 +158,11 @@ mod tests {
             let found = sender(proxies, peer, &headers).address.unwrap();
             assert_eq!(found.to_string(), expected, "{peer} {lists:?}");
         }
+        let mut invented = HeaderMap::new();
+        invented.insert("x-forwarded-for", HeaderValue::from_bytes(b"\xFF, 198.51.100.1").unwrap());
+        let proxies = TrustedProxies::from(vec!["10.0.0.1".parse::<TrustedProxy>().unwrap()]);
+        let found = proxies.sender(Some("10.0.0.1".parse().unwrap()), &invented).address.unwrap();
+        assert_eq!(found.to_string(), "198.51.100.1");
         assert!(TrustedProxies::default().sender(None, &HeaderMap::new()).address.is_none());
     }
 

@@ -29,8 +29,9 @@ pub(super) async fn document(_: Session, Extension(Document(text)): Extension<Do
 #[openapi(
     info(
         title = "suntap-server administration",
-        description = "The private API of an operator. `GET` needs any management key, every other method one with the role \
-            `readWrite`. The paths under `/v1/` are the call of the vendor ixkio, as far as it is documented."
+        description = "The private API of an operator. `GET` needs a management key with the role `readOnly` or `readWrite`, \
+            every other method and the paths `/backup` and `/export` need `readWrite`. The role `patch` is only for the paths under \
+            `/v1/`, which also accept `readWrite`. The paths under `/v1/` are the call of the vendor ixkio, as far as it is documented."
     ),
     components(schemas(ErrorBody)),
     security(("managementKey" = [])),

@@ -37,8 +37,7 @@ pub(crate) fn desk(brand: &Brand, title: &str, content: &Markup) -> Markup {
         (content)
         footer.desk-foot {
             p {
-                "For programs: " code { "GET /v1/t" } " and " code { "POST /v1/tags/verify-authenticity" } ". For operators: "
-                code { "GET /healthz" } " and " code { "GET /metrics" } "."
+                "For programs: " code { "GET /v1/t" } " and " code { "POST /v1/tags/verify-authenticity" } "."
             }
         }
     };

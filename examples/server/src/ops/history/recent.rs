@@ -61,6 +61,20 @@ pub(crate) enum Past<'t> {
         tag: Option<Cow<'t, str>>,
         count: u64,
     },
+    /// An accepted tap, which has a line of its own, says that the seal of the tag is open, or was opened before.
+    Seal {
+        #[serde(borrow)]
+        seal: Cow<'t, str>,
+        #[serde(borrow)]
+        tag: Cow<'t, str>,
+    },
+    /// A signal of an accepted tap, which has a line of its own.
+    Signal {
+        #[serde(borrow)]
+        signal: Cow<'t, str>,
+        #[serde(borrow)]
+        tag: Cow<'t, str>,
+    },
     /// What an administrator did.
     Admin {
         #[serde(borrow)]
@@ -81,7 +95,7 @@ impl<'t> Past<'t> {
     /// Returns the document key of the tag that the entry is about, or of another subject.
     pub(crate) fn subject(&self) -> Option<&str> {
         match self {
-            Self::Tap { tag, .. } => Some(tag),
+            Self::Tap { tag, .. } | Self::Seal { tag, .. } | Self::Signal { tag, .. } => Some(tag),
             Self::Refused { tag, .. } => tag.as_deref(),
             Self::Admin { subject, .. } => Some(subject),
         }
@@ -228,11 +242,17 @@ mod tests {
             client,
             request: "0".into(),
         };
+        let request = String::from("0");
+        let seal = Line::Seal { seal: "open", tag, ctr: 7, api: "page", client, request: request.clone() };
+        let signal =
+            Line::Signal { signal: "gap", skipped: Some(9), left: None, tag, ctr: 7, api: "page", client, request };
         let refused = Line::Refused { verdict: "inactive", tag: Some(tag), count: 3 };
         let admin =
             Line::Admin { act: "tag.disable", subject: tag, detail: "", by: "Ann", client: None, request: None };
         for (line, expected) in [
             (tap, Past::Tap { verdict: "fresh".into(), tag: tag.into(), ctr: Some(7), api: "page".into() }),
+            (seal, Past::Seal { seal: "open".into(), tag: tag.into() }),
+            (signal, Past::Signal { signal: "gap".into(), tag: tag.into() }),
             (refused, Past::Refused { verdict: "inactive".into(), tag: Some(tag.into()), count: 3 }),
             (admin, Past::Admin { act: "tag.disable".into(), subject: tag.into(), by: "Ann".into() }),
         ] {

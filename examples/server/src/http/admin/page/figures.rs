@@ -75,6 +75,8 @@ impl Figures {
         let (verdict, count) = match past {
             Past::Tap { verdict, .. } => (verdict, 1),
             Past::Refused { verdict, count, .. } => (verdict, *count),
+            // The tap has been counted.
+            Past::Seal { .. } | Past::Signal { .. } => return,
             Past::Admin { .. } => {
                 self.acts = self.acts.saturating_add(1);
                 return;

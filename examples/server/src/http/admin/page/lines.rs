@@ -31,6 +31,8 @@ struct Row {
 enum What {
     Tap { verdict: String, ctr: Option<u32>, api: String },
     Refused { verdict: String, count: u64 },
+    Seal(Sign, Cow<'static, str>),
+    Signal(Cow<'static, str>),
     Admin { act: String, by: String },
 }
 
@@ -69,6 +71,8 @@ impl Rows {
                 What::Tap { verdict: verdict.to_string(), ctr: *ctr, api: api.to_string() }
             }
             Past::Refused { verdict, count, .. } => What::Refused { verdict: verdict.to_string(), count: *count },
+            Past::Seal { seal, .. } => seal_of(seal),
+            Past::Signal { signal, .. } => What::Signal(signal_text(signal)),
             Past::Admin { act, by, .. } => What::Admin { act: act.to_string(), by: by.to_string() },
         };
         self.rows.push(Row { at, what, subject, others: 0 });
@@ -115,6 +119,8 @@ impl Row {
                     None,
                 )
             }
+            What::Seal(sign, text) => (chip(*sign, text), None, None),
+            What::Signal(text) => (html! { (text) }, None, None),
             What::Admin { act, by } => (html! { code { (shown(act)) } }, None, Some(&**by)),
         };
         html! {
@@ -162,7 +168,7 @@ pub(super) fn verdict_of(word: &str) -> (Sign, Cow<'static, str>) {
     let (sign, text) = match word {
         "fresh" => (Sign::Genuine, "Genuine"),
         "replayed" => (Sign::Used, "Seen before"),
-        "seal_broken" => (Sign::Open, "Seal broken"),
+        "seal_broken" => (Sign::NotRecognised, "Wrong eCode"),
         "not_authentic" => (Sign::NotRecognised, "Not authentic"),
         "unknown_tag" => (Sign::NotRecognised, "Unknown tag"),
         "inactive" => (Sign::NotRecognised, "Inactive"),
@@ -179,6 +185,22 @@ pub(super) fn verdict_of(word: &str) -> (Sign, Cow<'static, str>) {
         _ => return (Sign::NotRecognised, escaped(word).into()),
     };
     (sign, text.into())
+}
+
+fn seal_of(word: &str) -> What {
+    match word {
+        "open" => What::Seal(Sign::Open, "Seal open".into()),
+        "opened_before" => What::Seal(Sign::OpenedBefore, "Seal opened before".into()),
+        _ => What::Seal(Sign::SealUnknown, escaped(word).into()),
+    }
+}
+
+fn signal_text(word: &str) -> Cow<'static, str> {
+    match word {
+        "gap" => "Skipped counters".into(),
+        "near_limit" => "Near the last counter".into(),
+        _ => escaped(word).into(),
+    }
 }
 
 /// Shows the time of a day, and the day unless it is that of `now`.
@@ -223,6 +245,11 @@ mod tests {
         ] {
             assert!(table.contains(expected), "{expected}: {table}");
         }
+        let mut rows = Rows::new(3);
+        rows.add(at, &Past::Seal { seal: "open".into(), tag: "number/7".into() });
+        rows.add(at, &Past::Signal { signal: "gap".into(), tag: "number/7".into() });
+        let table = rows.table("Taps", true, at).unwrap().0;
+        assert!(table.contains("Seal open") && table.contains("Skipped counters"), "{table}");
         assert!(Rows::new(2).table("Taps", true, at).is_none());
     }
 }

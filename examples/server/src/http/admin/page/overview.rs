@@ -30,6 +30,10 @@ pub(super) async fn page(session: Session) -> Result<Response, Problem> {
         Recording::Off => None,
         Recording::WithCounter | Recording::Later => Some(Figures::read(&app.store, at).await?),
     };
+    let health = match app.readiness.get(&app.store).await {
+        Ok(()) => tile("Health", &chip(Sign::Genuine, "Works"), &html! { "The store answers" }),
+        Err(cause) => tile("Health", &chip(Sign::NoAnswer, "Fails"), &html! { (cause) }),
+    };
     let content = html! {
         div.block {
             div.block-head {
@@ -37,7 +41,7 @@ pub(super) async fn page(session: Session) -> Result<Response, Problem> {
                 p.soft.small { "Read only. As of " (utc(Some(at)).unwrap_or_default()) "; reload for newer figures." }
             }
             dl.tiles {
-                div.card.tile { dt { "Health" } dd { (chip(Sign::Genuine, "Works")) } dd { "The store answers" } }
+                (health)
                 (tile("Tags", &html! { (number(tags)) @if !is_all { "+" } }, &html! { a href="/tags" { "List" } }))
                 @if let Some(figures) = &figures { (tiles(figures)) }
             }
