@@ -88,14 +88,12 @@ fn is_signed(assumptions: &Assumptions<'_>, tap: &Tap<'_>, readings: &Readings) 
     })
 }
 
-#[cfg(feature = "ecdsa")]
 fn has_public_key(assumptions: &Assumptions<'_>) -> bool {
-    assumptions.public_key.is_some()
-}
-
-#[cfg(not(feature = "ecdsa"))]
-fn has_public_key(_: &Assumptions<'_>) -> bool {
-    false
+    #[cfg(feature = "ecdsa")]
+    let has_key = assumptions.public_key.is_some();
+    #[cfg(not(feature = "ecdsa"))]
+    let (has_key, _) = (false, assumptions);
+    has_key
 }
 
 /// Adds the finding about a signature that does not verify, or that the layout has but the URL does not. Returns the

@@ -28,6 +28,14 @@ fn long_file_data_are_no_signature() {
             let diagnosis = diagnose(&Assumptions { layout: assumed, keys: &KEYS, ..Assumptions::about(&url) });
             assert_eq!(diagnosis.findings(), [Finding::FileKey { uid: Some(UID) }], "{template}");
         }
+        // With a public key, the tap is one that should be signed.
+        #[cfg(feature = "ecdsa")]
+        {
+            let public = crate::ecdsa::Signing::new(3).public();
+            let diagnosis =
+                diagnose(&Assumptions { keys: &KEYS, public_key: Some(&public), ..Assumptions::about(&url) });
+            assert_eq!(codes(&diagnosis), ["signature-key"], "{template}");
+        }
     }
     // A layout that does not fit says nothing about the digits.
     let other = layout("https://a.b/?q={picc}&c={mac}");

@@ -436,7 +436,8 @@ fn offset_name(mirror: Field) -> &'static str {
 fn offset_shift(f: &mut fmt::Formatter<'_>, mirror: Option<Field>, by: i32, cause: ShiftCause) -> fmt::Result {
     let count = by.unsigned_abs();
     let characters = if count == 1 { "character" } else { "characters" };
-    let (size, place, verb) = if by < 0 { ("small", "before", "Add") } else { ("large", "after", "Subtract") };
+    let (size, place, verb) =
+        if by.is_negative() { ("small", "before", "Add") } else { ("large", "after", "Subtract") };
     let is_base = matches!(cause, ShiftCause::DecimalForHex | ShiftCause::HexForDecimal);
     match mirror {
         _ if by == 0 => {
