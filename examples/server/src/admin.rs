@@ -1,7 +1,7 @@
 //! What an operator does with the registry of a store, while a server uses it or not.
 //!
-//! The HTTP listener and the commands both use [`Admin`]. Each write is one atomic change of the store, with an entry of the history
-//! in it. If another process changes the same documents, the write is computed again.
+//! The HTTP listener and the commands both use [`Admin`]. Each write is one change of the store, with an entry of the history
+//! in it. The change is atomic, except in Redis. If another process changes the same documents, the write is computed again.
 
 mod actor;
 mod counters;

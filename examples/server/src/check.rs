@@ -15,7 +15,7 @@ use crate::import::check::{no_rules, unfit, unfit_reason};
 use crate::registry::document::{ApiKey, Entry, Manager, key};
 use crate::registry::index::{self, Indexed};
 use crate::registry::row::{Above, NO_SECOND_TAP, OpenTag, Row};
-use crate::registry::{above, document};
+use crate::registry::{above, document, one};
 use crate::secrets::Secrets;
 use crate::secrets::canary::Missing;
 use crate::store::{Store, StoreError};
@@ -44,6 +44,7 @@ pub async fn check(store: &Store, secrets: &Secrets) -> Result<BTreeSet<Finding>
         claims: HashSet::new(),
         shapes: HashMap::new(),
         invalid: HashSet::new(),
+        absent: BTreeSet::new(),
         findings: BTreeSet::new(),
     };
     let parse = |key: &str, text: &str| {
@@ -66,6 +67,13 @@ pub async fn check(store: &Store, secrets: &Secrets) -> Result<BTreeSet<Finding>
     for prefix in ["key/", "manager/"] {
         store.list(prefix, |key, text| scan.api_key(key, text)).await?;
     }
+    for key in std::mem::take(&mut scan.absent) {
+        if one(store, key.clone()).await?.is_some() {
+            // It was added after the levels were listed.
+            return Err(StoreError::Contended);
+        }
+        scan.add(&key, "the document is missing, and tags are in it: import a line of it again".into());
+    }
     Ok(scan.findings)
 }
 
@@ -83,6 +91,8 @@ struct Scan<'s> {
     shapes: HashMap<String, Vec<Indexed>>,
     /// The keys of documents that cannot be read.
     invalid: HashSet<String>,
+    /// The keys of organisations and levels of tags that were not listed.
+    absent: BTreeSet<String>,
     /// A set, because a store may list a document twice.
     findings: BTreeSet<Finding>,
 }
@@ -137,7 +147,7 @@ impl Scan<'_> {
         if keys.iter().any(|key| self.invalid.contains(key)) {
             return Ok(());
         }
-        let above = self.above(&keys)?;
+        let Some(above) = self.above(&keys)? else { return Ok(()) };
         let open = OpenTag::new(*tag, self.secrets).map_err(|_| StoreError::Document(key.into()))?;
         let row = Row::new(Arc::new(open), above, None, self.secrets);
         if let Err(unfit) = unfit(&row) {
@@ -197,19 +207,21 @@ impl Scan<'_> {
         Ok(())
     }
 
-    fn above(&mut self, keys: &[String]) -> Result<Arc<Above>, StoreError> {
+    /// Returns what is above a tag, or `None` if a document of it was not listed.
+    fn above(&mut self, keys: &[String]) -> Result<Option<Arc<Above>>, StoreError> {
         let innermost = keys.last().map(String::as_str).unwrap_or_default();
         if let Some(above) = self.above.get(innermost) {
-            return Ok(Arc::clone(above));
+            return Ok(Some(Arc::clone(above)));
         }
         let texts: Vec<_> = keys.iter().map(|key| self.documents.get(key).cloned()).collect();
+        let absent = keys.iter().zip(&texts).filter(|(_, text)| text.is_none()).map(|(key, _)| key.clone());
+        self.absent.extend(absent);
         if texts.iter().any(Option::is_none) {
-            // Levels are stored before their tags and never removed, so this one was added after they were listed.
-            return Err(StoreError::Contended);
+            return Ok(None);
         }
         let above = above(keys, &texts)?;
         self.above.insert(innermost.into(), Arc::clone(&above));
-        Ok(above)
+        Ok(Some(above))
     }
 
     fn add(&mut self, key: &str, reason: String) {

@@ -129,11 +129,11 @@ pub(crate) async fn run(loaded: Loaded<Cli>) -> anyhow::Result<ExitCode> {
         Command::Serve(args) if args.check_config => check_config::run(&args, &effective, webhooks).await?,
         Command::Serve(args) => serve::run(args, webhooks).await?,
         Command::Init(args) => init::run(args).await?,
-        Command::Import(args) => import::run(args).await?,
-        Command::Check(args) => return check::run(args).await,
+        Command::Import(args) => import::run(args).await.map_err(unreported)?,
+        Command::Check(args) => return check::run(args).await.map_err(unreported),
         Command::History(args) => history::run(args).await?,
-        Command::Backup(args) => backup::run(args).await?,
-        Command::Restore(args) => restore::run(args).await?,
+        Command::Backup(args) => backup::run(args).await.map_err(unreported)?,
+        Command::Restore(args) => restore::run(args).await.map_err(unreported)?,
         Command::Compact(args) => compact::run(&args)?,
         Command::Probe(args) => probe::run(args).await?,
         Command::Tap(args) => tap::run(args).await?,
@@ -167,6 +167,11 @@ impl std::error::Error for Unread {}
 /// Returns the error of a write to standard output.
 fn unwritten(error: io::Error) -> anyhow::Error {
     if error.kind() == io::ErrorKind::BrokenPipe { Unread.into() } else { error.into() }
+}
+
+/// Makes closed standard output an error, for a command whose result would be lost.
+fn unreported(error: anyhow::Error) -> anyhow::Error {
+    if error.is::<Unread>() { anyhow::anyhow!("standard output is closed, so the result is incomplete") } else { error }
 }
 
 /// Writes a line to standard output. Unlike the macro, returns an error if it is closed.

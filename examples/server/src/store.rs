@@ -179,6 +179,8 @@ pub enum StoreError {
     Late,
     /// Another process has changed the registry, or is changing it.
     Contended,
+    /// The masters of a Redis cluster changed while its keys were listed.
+    NodesChanged,
     /// The document under this key was not written by this program.
     Document(String),
     /// The store has a format that this program does not know.
@@ -231,8 +233,8 @@ enum Place {
     Start,
     /// After this key.
     After(String),
-    /// At this cursor of this node of Redis.
-    Cursor(usize, u64),
+    /// At this cursor of this node of Redis, and a hash of the list of nodes.
+    Cursor(usize, u64, u64),
     End,
 }
 
@@ -251,7 +253,7 @@ impl fmt::Display for Cursor {
         match &self.0 {
             Place::Start => f.write_str("start"),
             Place::After(key) => write!(f, "after/{key}"),
-            Place::Cursor(node, cursor) => write!(f, "scan/{node}/{cursor}"),
+            Place::Cursor(node, cursor, nodes) => write!(f, "scan/{node}/{cursor}/{nodes}"),
             Place::End => f.write_str("end"),
         }
     }
@@ -263,9 +265,10 @@ impl FromStr for Cursor {
     fn from_str(text: &str) -> Result<Self, String> {
         let place = match text.split_once('/') {
             Some(("after", key)) => Some(Place::After(key.into())),
-            Some(("scan", rest)) => rest
-                .split_once('/')
-                .and_then(|(node, cursor)| Some(Place::Cursor(node.parse().ok()?, cursor.parse().ok()?))),
+            Some(("scan", rest)) => rest.split_once('/').and_then(|(node, rest)| {
+                let (cursor, nodes) = rest.split_once('/')?;
+                Some(Place::Cursor(node.parse().ok()?, cursor.parse().ok()?, nodes.parse().ok()?))
+            }),
             _ => None,
         };
         place.map(Self).ok_or_else(|| "invalid cursor: expected the text that came with the previous page".into())
@@ -419,11 +422,16 @@ impl Store {
         }
     }
 
+    /// Returns `true` if a list may have a document twice.
+    pub(crate) fn may_list_twice(&self) -> bool {
+        matches!(self.kind, Kind::Redis(_))
+    }
+
     /// Changes documents. The entries of the change are written in the same commit; in Redis, after everything else.
     ///
     /// # Errors
     /// Returns an error if the store fails, or if a document that the change was computed from is different now. Nothing was written
-    /// then; for the exception of a Redis cluster see [`Redis`].
+    /// then, except in Redis, where a part of a change may be: see [`Redis`].
     pub async fn change(&self, change: &Change) -> Result<(), StoreError> {
         let history = if self.recording() == Recording::Off { &[] } else { &*change.history };
         let changed = async {
@@ -637,13 +645,14 @@ impl fmt::Display for StoreError {
             Self::Unfit(problem) => write!(f, "Redis: {problem}"),
             Self::Locked { seconds } => write!(
                 f,
-                "another import is in progress: try again when it has ended; if it was killed, in {seconds} s"
+                "another change or a backup of the registry is in progress: try again when it has ended; if it was killed, in {seconds} s"
             ),
             Self::Incomplete(error) => {
                 write!(f, "{error}; a part of the import may be written: repeat the same import to complete it")
             }
             Self::Late => f.write_str("the store did not answer in time"),
             Self::Contended => f.write_str("another process is changing the registry: try again"),
+            Self::NodesChanged => f.write_str("Redis: the masters of the cluster changed meanwhile: try again"),
             Self::Document(key) => write!(f, "invalid document {key}: it was not written by suntap-server"),
             Self::Newer { format, program } => write!(
                 f,

@@ -1,6 +1,8 @@
 //! Writes the registry as lines that an import reads.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+
+use sha2::{Digest as _, Sha256};
 
 use super::levels::LevelKind;
 use super::tags::tag_prefixes;
@@ -20,6 +22,8 @@ pub struct Export {
     /// What is still to be exported. The first part is in progress.
     parts: VecDeque<Part>,
     start: Option<Cursor>,
+    /// Hashes of the keys that are exported, because Redis may list a document twice. An import refuses a tag that is there twice.
+    exported: HashSet<[u8; 16]>,
 }
 
 #[derive(Debug)]
@@ -38,7 +42,7 @@ impl Export {
         let mut parts = VecDeque::from([Part::Organisations]);
         parts.extend([LevelKind::Folder, LevelKind::TagGroup, LevelKind::Batch].map(Part::Levels));
         parts.extend(tag_prefixes(prefix)?.into_iter().map(Part::Tags));
-        Ok(Self { parts, start: None })
+        Ok(Self { parts, start: None, exported: HashSet::new() })
     }
 }
 
@@ -57,6 +61,9 @@ impl Admin<'_> {
         let page = self.store.page(prefix, export.start.take(), PAGE).await?;
         let mut lines = String::new();
         for (key, text) in page.documents {
+            if self.store.may_list_twice() && !export.exported.insert(short_hash(&key)) {
+                continue;
+            }
             let line = match part {
                 Part::Organisations => {
                     Some(ExportedLine::Organisation(Organisation { closing: false, ..document(&key, &text)? }))
@@ -88,4 +95,9 @@ impl Admin<'_> {
         let mark = self.mark_of(&tag).await?;
         Ok(tag_line(*tag, mark))
     }
+}
+
+/// Returns a hash of a key. Two keys do not have the same hash.
+fn short_hash(key: &str) -> [u8; 16] {
+    Sha256::digest(key).first_chunk().copied().unwrap_or_default()
 }

@@ -3,9 +3,9 @@
 mod connection;
 mod table;
 
-use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
+use std::{fmt, io};
 
 use anyhow::{Context as _, anyhow, bail};
 use axum::body::Body;
@@ -15,7 +15,7 @@ use axum::response::Response;
 use http_body_util::BodyExt as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use suntap_server::http::admin::model::{ErrorBody, Page};
+use suntap_server::http::admin::model::{ErrorBody, InvalidLine, Page};
 use suntap_server::http::admin::{Cause, LocalAdmin};
 use suntap_server::secrets::readable_by_others;
 
@@ -87,6 +87,24 @@ pub(crate) enum Api {
     Remote(Connection),
     Local(LocalAdmin),
 }
+
+/// The lines that an import refused.
+#[derive(Debug)]
+pub(crate) struct InvalidLines {
+    pub(crate) lines: Vec<InvalidLine>,
+    pub(crate) message: String,
+}
+
+impl fmt::Display for InvalidLines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.lines {
+            writeln!(f, "line {}: {}", line.line, line.reason)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for InvalidLines {}
 
 impl AdminArgs {
     /// Connects to the server, or opens the store.
@@ -185,8 +203,7 @@ impl Api {
             bail!("the answer has the status {status} and is not that of an admin API");
         };
         if let Some(lines) = error.lines {
-            let listed: Vec<_> = lines.iter().map(|line| format!("line {}: {}", line.line, line.reason)).collect();
-            bail!("{}\n{}", listed.join("\n"), error.message);
+            return Err(InvalidLines { lines, message: error.message }.into());
         }
         let id = id.filter(|_| status == StatusCode::SERVICE_UNAVAILABLE);
         Err(match id.as_ref().and_then(|id| id.to_str().ok()) {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use suntap_server::admin::{Actor, Admin, AdminError};
 use suntap_server::http::admin::MAX_IMPORT;
@@ -16,7 +16,7 @@ use suntap_server::secrets::{Secrets, private_file};
 use suntap_server::store::{Address, Pace};
 use suntap_server::text::{counted, visible};
 
-use super::admin::{AdminArgs, Api};
+use super::admin::{AdminArgs, Api, InvalidLines};
 use super::moving::MovingArgs;
 use super::println;
 use crate::config::{Opened, count};
@@ -143,7 +143,12 @@ fn print_preview(preview: Preview) -> anyhow::Result<()> {
 /// Imports into a running server.
 async fn import_at(args: &Args, source: Source, api: &Api) -> anyhow::Result<()> {
     ensure!(!args.dry_run, "--dry-run opens the store itself: stop the server of a data file, and leave out --admin");
-    let (lines, converted) = lines(source, None).await?;
+    let secrets = match args.admin.store.secrets.source() {
+        Ok(secrets) if args.moving.from.is_some() => Some(secrets.read()?.0),
+        Err(error) if args.moving.needs_secrets() => return Err(error),
+        _ => None,
+    };
+    let (lines, converted) = lines(source, secrets.as_ref()).await?;
     print_notes(converted.as_ref())?;
     let most = u64::try_from(MAX_IMPORT)?;
     let mut text = Vec::new();
@@ -155,7 +160,19 @@ async fn import_at(args: &Args, source: Source, api: &Api) -> anyhow::Result<()>
         MAX_IMPORT / 1024 / 1024
     );
     let text = String::from_utf8(text).context("the lines must be UTF-8")?;
-    print(&api.post_lines(&args.target(), text).await?)
+    print(&api.post_lines(&args.target(), text).await.map_err(|error| located(error, converted.as_ref()))?)
+}
+
+/// Replaces the numbers of converted lines by places in the source.
+fn located(error: anyhow::Error, converted: Option<&Converted>) -> anyhow::Error {
+    match (error.downcast::<InvalidLines>(), converted) {
+        (Ok(invalid), Some(converted)) => {
+            let listed = invalid.lines.iter().map(|line| format!("{}: {}\n", converted.origin(line.line), line.reason));
+            anyhow!("{}{}", listed.collect::<String>(), invalid.message)
+        }
+        (Ok(invalid), None) => invalid.into(),
+        (Err(error), _) => error,
+    }
 }
 
 impl Args {

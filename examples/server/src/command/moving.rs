@@ -134,6 +134,9 @@ impl MovingArgs {
         let url = path.to_str().filter(|text| text.starts_with("postgres://") || text.starts_with("postgresql://"));
         Ok(match url {
             Some(_) if self.settings.is_some() => bail!("--settings has no effect with a database, which has its own"),
+            Some(_) if !(renamed.columns.is_empty() && renamed.ignored.is_empty()) => {
+                bail!("--column and --ignore-column have no effect with a database")
+            }
             Some(url) => {
                 let password = std::env::var_os("PGPASSWORD");
                 let password = password.as_deref().map(OsStr::as_encoded_bytes);

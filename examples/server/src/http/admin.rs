@@ -109,11 +109,11 @@ fn short_routes() -> OpenApiRouter<Arc<AdminState>> {
         .routes(routes!(keys::revoke))
         .routes(routes!(keys::expire))
         .routes(routes!(levels::organisations))
-        .routes(routes!(levels::organisation, levels::delete_organisation))
+        .routes(routes!(levels::organisation))
         .routes(routes!(levels::disable_organisation))
         .routes(routes!(levels::enable_organisation))
         .routes(routes!(levels::list))
-        .routes(routes!(levels::show, levels::delete))
+        .routes(routes!(levels::show))
         .routes(routes!(levels::disable))
         .routes(routes!(levels::enable))
         .routes(routes!(managers::list, managers::create))
@@ -131,6 +131,9 @@ fn long_routes() -> OpenApiRouter<Arc<AdminState>> {
         .routes(routes!(heavy::check))
         .routes(routes!(operation::backup))
         .routes(routes!(operation::reseal))
+        // Both read the keys of all tags.
+        .routes(routes!(levels::delete_organisation))
+        .routes(routes!(levels::delete))
         .merge(import)
 }
 

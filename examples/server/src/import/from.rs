@@ -128,15 +128,18 @@ impl Converted {
     pub fn located(&self, error: ImportError) -> Box<dyn std::error::Error + Send + Sync> {
         match error {
             ImportError::Lines { listed, all } => {
-                let origin = |number: usize| {
-                    let origin = number.checked_sub(1).and_then(|index| self.origins.get(index));
-                    origin.cloned().unwrap_or(Origin::Before(number))
-                };
-                let listed = listed.into_iter().map(|(number, reason)| (origin(number), reason)).collect();
+                let listed = listed.into_iter().map(|(number, reason)| (self.origin(number), reason)).collect();
                 ConvertError::Rows { listed, all }.into()
             }
             error => error.into(),
         }
+    }
+
+    /// Returns the place in the source of a converted line. Lines are numbered from 1.
+    #[must_use]
+    pub fn origin(&self, number: usize) -> Origin {
+        let origin = number.checked_sub(1).and_then(|index| self.origins.get(index));
+        origin.cloned().unwrap_or(Origin::Before(number))
     }
 }
 

@@ -21,6 +21,7 @@ mod history;
 mod settings;
 mod snapshot;
 
+use std::hash::{Hash as _, Hasher as _};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
@@ -161,7 +162,8 @@ impl Redis {
         Ok((documents, next))
     }
 
-    /// Lists a page of the keys in `space` that start with `prefix`, without `space`. A key may be listed twice.
+    /// Lists a page of the keys in `space` that start with `prefix`, without `space`. A key may be listed twice. If a cluster moves slots
+    /// between the pages, keys may be missing.
     async fn scan(
         &self,
         space: &str,
@@ -169,33 +171,38 @@ impl Redis {
         place: Place,
         limit: usize,
     ) -> Result<(Vec<String>, Place), StoreError> {
-        let (node, cursor) = match place {
-            Place::Cursor(node, cursor) => (node, cursor),
-            _ => (0, 0),
+        let (node, cursor, expected) = match place {
+            Place::Cursor(node, cursor, nodes) => (node, cursor, Some(nodes)),
+            _ => (0, 0, None),
         };
         let mut scan = redis::cmd("SCAN");
         scan.arg(cursor).arg("MATCH").arg(pattern(space, prefix)).arg("COUNT").arg(limit);
-        let (nodes, answer) = match self.connection.clone() {
-            Connection::One(mut one, _) => (1, scan.query_async(&mut one).await.map_err(StoreError::Redis)?),
+        let (nodes, count, answer) = match self.connection.clone() {
+            Connection::One(mut one, _) => (0, 1, scan.query_async(&mut one).await.map_err(StoreError::Redis)?),
             Connection::Cluster(mut cluster) => {
                 let masters = masters::<String>(&mut cluster, &redis::cmd("PING")).await.map_err(StoreError::Redis)?;
                 let mut masters: Vec<_> = masters.into_keys().collect();
                 masters.sort_unstable();
+                let nodes = hash_of(&masters);
+                // With other nodes, `node` may be another one, and a part of the keys would be missing.
+                if expected.is_some_and(|expected| expected != nodes) {
+                    return Err(StoreError::NodesChanged);
+                }
                 let address = masters.get(node).and_then(|address| address.rsplit_once(':'));
                 let address = address.and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
                 let (host, port) = address.ok_or_else(|| StoreError::Document("a node".into()))?;
                 let to = RoutingInfo::SingleNode(SingleNodeRoutingInfo::ByAddress { host, port });
                 let answer = cluster.route_command(scan, to).await.and_then(value).map_err(StoreError::Redis)?;
-                (masters.len(), answer)
+                (nodes, masters.len(), answer)
             }
         };
         let (cursor, keys): (u64, Vec<String>) = answer;
         let keys = keys.iter().filter_map(|key| key.strip_prefix(space)).map(String::from).collect();
         let following = node.saturating_add(1);
         let next = match cursor {
-            0 if following < nodes => Place::Cursor(following, 0),
+            0 if following < count => Place::Cursor(following, 0, nodes),
             0 => Place::End,
-            cursor => Place::Cursor(node, cursor),
+            cursor => Place::Cursor(node, cursor, nodes),
         };
         Ok((keys, next))
     }
@@ -291,6 +298,12 @@ fn token() -> String {
 const DOCUMENT: &str = "suntap:document:";
 /// The prefix of the keys of marks.
 const MARK: &str = "suntap:mark:";
+
+fn hash_of(nodes: &[String]) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    nodes.hash(&mut hasher);
+    hasher.finish()
+}
 
 fn document_key(key: &str) -> String {
     format!("{DOCUMENT}{key}")

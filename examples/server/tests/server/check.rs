@@ -102,6 +102,21 @@ fn check_finds_a_layout_without_a_counter() {
     assert!(code == Some(1) && said.starts_with("xuid/tag00001: the layout mirrors no counter"), "{said}");
 }
 
+/// Somebody removed it from the database.
+#[test]
+fn check_finds_a_missing_level() {
+    let folder = Folder::new();
+    assert_eq!(import_lines(&folder, &[], &[tags::levels(), vec![tags::line(1)]].concat()).0, Some(0));
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let store = open(&folder).await;
+        let writes = vec![("level/1/F/G".to_owned(), None)];
+        store.change(&suntap_server::store::Change { writes, ..Default::default() }).await.unwrap();
+        store.close().await;
+    });
+    let (code, said) = run(&folder, &["check"]);
+    assert!(code == Some(1) && said.starts_with("level/1/F/G: the document is missing"), "{said}");
+}
+
 #[tokio::test]
 async fn a_group_without_rules_is_told() {
     let folder = Folder::new();

@@ -281,6 +281,10 @@ fn bad_rows_of_ixkio_are_refused() {
         let error = refused(&changed(&folder, "ixkio.csv", from, to), &[]);
         assert!(error.contains(expected), "{expected}: {error}");
     }
+    // A number of taps is stored with the counter.
+    let table = changed(&folder, "ixkio.csv", "Active,251,120", "Active,0,120");
+    let printed = folder.print(&["import", "--from", "ixkio-csv", &table, "--before", &before, "--dry-run"]);
+    assert!(printed.contains("1 tags have a number of taps and no counter"), "{printed}");
     // The lines before the table have lines of their own.
     let groups = changed(&folder, "ixkio-groups.ndjson", "Shop/Bags\"", "Shop\"");
     let args = ["import", "--from", "ixkio-csv", &sample("ixkio.csv"), "--before", &groups];

@@ -57,6 +57,12 @@ fn tags_pass_and_old_taps_do_not() {
     }
     assert!(!folder.path("data.redb").exists());
     assert!(folder.print(&args(&table, &config)).contains("2 tags imported"));
+    // A second import keeps what the operator changed.
+    let number = format!("number/{}", u64::from_str_radix("04A1B2C3D4E532", 16).unwrap());
+    folder.print(&["tag", "disable", &number]);
+    folder.print(&args(&table, &config));
+    assert!(folder.print(&["tag", "show", &number, "--json"]).contains(r#""state":"inactive""#));
+    folder.print(&["tag", "enable", &number]);
 
     let server = serve(&folder);
     let template = "https://sdm.example.com/tag?picc_data={picc:uid,ctr}&cmac={mac}";

@@ -28,6 +28,18 @@ fn a_command_whose_output_nobody_reads_ends_quietly() {
     }
 }
 
+/// The result of a backup would be lost.
+#[test]
+fn a_backup_that_nobody_reads_is_an_error() {
+    let (folder, store) = stored();
+    let mut command = command(&folder, &store, &["backup", "-"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(String::from_utf8(output.stderr).unwrap().contains("standard output is closed"));
+}
+
 #[test]
 fn hidden_characters_do_not_reach_the_terminal() {
     let (folder, store) = stored();

@@ -112,7 +112,7 @@ pub(super) fn convert(source: Source, lines: &mut Lines<'_>) -> Result<(), Conve
             let counter = last_authentic_ctr.filter(|ctr| *ctr > 0);
             let counter = counter.map(|ctr| Counter { ctr, at: last_authentic_timestamp.as_deref(), taps: None });
             // No counter means that the service has accepted no tap.
-            let counter = lines.counter(true, file.is_some(), counter);
+            let counter = lines.counter(true, file.is_some(), false, counter);
             let tag = TagLine {
                 batch: is_programmed.then_some(&*path),
                 number: Some(number),

@@ -58,7 +58,9 @@ pub(super) fn convert(source: Source, lines: &mut Lines<'_>) -> Result<(), Conve
             }
         };
         let is_known = columns.value(row, "chip_count").is_some();
-        let counter = lines.counter(is_known, tag.keys.is_some(), tag.counter);
+        let taps = columns.value(row, "scan_count").and_then(|text| text.parse::<u64>().ok());
+        let has_taps = taps.is_some_and(|taps| taps > 0);
+        let counter = lines.counter(is_known, tag.keys.is_some(), has_taps, tag.counter);
         lines.batch(&origin, &path, layout.as_ref(), None)?;
         lines.tag(origin, &TagLine { batch: Some(&path), counter, ..tag })
     })

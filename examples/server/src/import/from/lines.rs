@@ -126,6 +126,7 @@ pub(super) struct Lines<'w> {
     pub(super) notes: Vec<String>,
     /// The number of tags with keys and without a counter.
     unknown_counters: usize,
+    dropped_taps: usize,
     /// The number of tags with a counter and without keys.
     waiting_counters: usize,
 }
@@ -141,6 +142,7 @@ impl<'w> Lines<'w> {
             all_problems: 0,
             notes: Vec::new(),
             unknown_counters: 0,
+            dropped_taps: 0,
             waiting_counters: 0,
         }
     }
@@ -186,12 +188,17 @@ impl<'w> Lines<'w> {
     }
 
     /// Returns the counter of a tag, which needs the keys of the tag. `is_known` tells whether the source has a counter, which may be 0.
+    /// `has_taps` tells whether the source has a number of taps.
     pub(super) fn counter<'t>(
         &mut self,
         is_known: bool,
         has_keys: bool,
+        has_taps: bool,
         counter: Option<Counter<'t>>,
     ) -> Option<Counter<'t>> {
+        if counter.is_none() && has_taps {
+            self.dropped_taps = self.dropped_taps.saturating_add(1);
+        }
         let count = match (&counter, has_keys) {
             (Some(_), false) => &mut self.waiting_counters,
             (None, true) if !is_known => &mut self.unknown_counters,
@@ -231,6 +238,12 @@ impl<'w> Lines<'w> {
             self.notes.push(format!(
                 "{} tags have a counter and no keys: their counters are not imported, so import this source again when you have the keys",
                 self.waiting_counters
+            ));
+        }
+        if self.dropped_taps > 0 {
+            self.notes.push(format!(
+                "{} tags have a number of taps and no counter: these numbers are not imported, because they are stored with the counter",
+                self.dropped_taps
             ));
         }
         if self.all_problems > 0 {

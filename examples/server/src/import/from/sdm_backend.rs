@@ -12,7 +12,7 @@ use suntap::kdf::sdm_backend::Master;
 use super::lines::{Counter, Lines, TagKeys, TagLine, counter, number, uid};
 use super::table::{self, Columns, Renamed};
 use super::{ConvertError, Input, Secrets, text};
-use crate::registry::document::{Derivation, Layout, ModeName, RuleGroup, RuleSet, State};
+use crate::registry::document::{Derivation, Layout, ModeName, RuleGroup, RuleSet};
 
 /// The number of a tag is its UID. Clients that read JSON numbers as floating point change larger numbers.
 const MAX_NUMBER: u64 = 1 << 53;
@@ -88,14 +88,13 @@ pub(super) fn convert(source: Source, secrets: Option<&Secrets>, lines: &mut Lin
         };
         lines.batch(&origin, &source.batch, Some(&layout), rules.as_ref())?;
         let counter = row.ctr.map(|ctr| Counter { ctr, at: row.at.as_deref(), taps: row.taps });
-        let counter = lines.counter(row.has_counter, true, counter);
+        let counter = lines.counter(row.has_counter, true, row.taps.is_some_and(|taps| taps > 0), counter);
         let tag = TagLine {
             batch: Some(&source.batch),
             number: (!is_plain).then_some(number),
             xuid: is_plain.then_some(&*uid),
             uid: Some(&uid),
             name: row.name.as_deref(),
-            state: Some(State::Active),
             tamper: Some(source.route == Route::Tagtt),
             keys: Some(TagKeys::Derived(Derivation::SdmBackend { master: name.clone() })),
             counter,

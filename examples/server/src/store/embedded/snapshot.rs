@@ -8,7 +8,8 @@ use suntap::CounterId;
 use tokio::sync::mpsc;
 
 use super::Log;
-use super::{DOCUMENTS, Embedded, MARKS, StoreError, as_mark, columns, guarded, raised, verified};
+use super::large::raise;
+use super::{DOCUMENTS, Embedded, MARKS, StoreError, as_mark, guarded, verified};
 use crate::store::Stream;
 use crate::store::snapshot::{Batch, Record, Source};
 
@@ -60,10 +61,7 @@ impl Embedded {
                     for record in records {
                         match record {
                             Record::Document { key, text } => drop(documents.insert(&*key, Cow::from(text))?),
-                            Record::Mark(id, mark) => {
-                                let stored = marks.get(id.as_bytes())?.map(|mark| as_mark(mark.value()));
-                                marks.insert(id.as_bytes(), columns(raised(stored, mark)))?;
-                            }
+                            Record::Mark(id, mark) => raise(&mut marks, &id, mark)?,
                             Record::History(stream, entry) => history.push((stream, entry)),
                         }
                     }

@@ -62,3 +62,13 @@ fn a_killed_import_is_undone() {
     let said = success(command(&live.folder, &live.store, &["import", &path]).output().unwrap());
     assert_eq!(said, "3000 tags imported, and 0 other lines\n");
 }
+
+/// The place of a row, not the number of the converted line.
+#[test]
+fn a_converted_import_names_the_row() {
+    let live = Live::new(&lines(1));
+    let before = crate::moving::sample("ixkio-groups.ndjson");
+    let table = crate::moving::changed(&live.folder, "ixkio.csv", "12,9,,", "12,9,yesterday,");
+    let error = live.fail(&["import", "--from", "ixkio-csv", &table, "--before", &before]);
+    assert!(error.contains("line 2: a time must be like") && error.contains("nothing was imported"), "{error}");
+}
