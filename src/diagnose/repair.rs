@@ -71,7 +71,7 @@ impl Repair {
         let _ = self.findings.push(finding);
     }
 
-    /// Returns the URL as the tag probably wrote it. `original` is the URL that was given to [`Repair::of`].
+    /// Returns the URL as the tag probably wrote it. `original` is the URL that was given to [`Repair::new`].
     pub(super) fn url<'u>(&'u self, original: &'u str) -> &'u str {
         self.url.as_deref().unwrap_or(original)
     }
