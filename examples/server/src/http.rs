@@ -16,7 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, OriginalUri, Request, State};
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, FromRequest as _, OriginalUri, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -93,12 +95,24 @@ fn limited<S: Clone + Send + Sync + 'static>(router: Router<S>, timeout: Duratio
 /// Finishes a request even if its client goes away or the time is over: a tap that was accepted must also reach the log, the metrics and
 /// the history. There are not more such requests at once than connections.
 async fn finish(State(running): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    // What runs to its end must not wait for the client.
+    let request = match received(request).await {
+        Ok(request) => request,
+        Err(refusal) => return refusal.into_response(),
+    };
     let permit = running.acquire_owned().await;
     let work = async move {
         let _permit = permit;
         next.run(request).await
     };
-    response_of(tokio::spawn(work).await)
+    response_of(tokio::spawn(crate::trace::continued(work)).await)
+}
+
+/// Reads the body of a request, up to the limit of its route.
+async fn received(request: Request) -> Result<Request, BytesRejection> {
+    let (parts, body) = request.into_parts();
+    let bytes = Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await?;
+    Ok(Request::from_parts(parts, Body::from(bytes)))
 }
 
 /// Returns the response of a task. If the task panicked, panics too.
@@ -198,7 +212,6 @@ async fn short(OriginalUri(uri): OriginalUri, request: Request, next: Next) -> R
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
     use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;
 

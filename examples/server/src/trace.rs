@@ -9,7 +9,7 @@ mod spans;
 #[cfg(feature = "opentelemetry")]
 pub use self::exporter::Traces;
 #[cfg(feature = "opentelemetry")]
-pub(crate) use self::spans::{call, decided, request};
+pub(crate) use self::spans::{call, continued, decided, request};
 
 /// Traces that are not sent anywhere.
 #[cfg(not(feature = "opentelemetry"))]
@@ -43,7 +43,12 @@ mod none {
 
     /// Does nothing.
     pub(crate) fn decided(_: &'static str) {}
+
+    /// Does nothing.
+    pub(crate) fn continued<F: Future>(work: F) -> F {
+        work
+    }
 }
 
 #[cfg(not(feature = "opentelemetry"))]
-pub(crate) use self::none::{call, decided};
+pub(crate) use self::none::{call, continued, decided};

@@ -143,13 +143,15 @@ fn print_preview(preview: Preview) -> anyhow::Result<()> {
 /// Imports into a running server.
 async fn import_at(args: &Args, source: Source, api: &Api) -> anyhow::Result<()> {
     ensure!(!args.dry_run, "--dry-run opens the store itself: stop the server of a data file, and leave out --admin");
-    let secrets = match args.admin.store.secrets.source() {
-        Ok(secrets) if args.moving.from.is_some() => Some(secrets.read()?.0),
-        Err(error) if args.moving.needs_secrets() => return Err(error),
-        _ => None,
-    };
+    let secrets = if args.moving.needs_secrets() { Some(args.admin.store.secrets()?.0) } else { None };
     let (lines, converted) = lines(source, secrets.as_ref()).await?;
     print_notes(converted.as_ref())?;
+    if args.moving.has_master_key() {
+        println(
+            "note: the master key of the configuration was not compared with the one in the secrets of the server. If they differ, no \
+             tap passes",
+        )?;
+    }
     let most = u64::try_from(MAX_IMPORT)?;
     let mut text = Vec::new();
     // One byte more shows that there are too many.

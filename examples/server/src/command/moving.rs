@@ -90,6 +90,11 @@ impl MovingArgs {
         self.issuer_key.is_some()
     }
 
+    /// Returns `true` if the source has a master key, which must be that of the secrets.
+    pub(super) fn has_master_key(&self) -> bool {
+        self.from == Some(Kind::SdmBackend)
+    }
+
     pub(super) fn target(&self) -> anyhow::Result<Target> {
         let before = match &self.before {
             Some(path) => std::fs::read_to_string(path).with_context(|| format!("--before {}", path.display()))?,

@@ -16,6 +16,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 
 use super::admin::{self, AdminState, PageLogin};
 #[cfg(unix)]
@@ -34,6 +35,13 @@ pub struct Limits {
     pub grace: Duration,
 }
 
+impl Limits {
+    /// Returns a permit for each connection.
+    fn places(&self) -> Semaphore {
+        Semaphore::new(self.connections.clamp(1, Semaphore::MAX_PERMITS))
+    }
+}
+
 /// Serves until `end`, then finishes the requests that were accepted. A connection that cannot be accepted does not end the server.
 /// With a certificate, all connections use TLS.
 pub async fn serve(
@@ -43,20 +51,22 @@ pub async fn serve(
     limits: Limits,
     end: impl Future<Output = ()>,
 ) {
-    let running = Arc::new(Semaphore::new(limits.connections));
+    let running = Arc::new(limits.places());
     let router = routes(Arc::clone(&app), limits.timeout, Arc::clone(&running));
     let proxies = app.trusted_proxies.clone();
-    serve_router(listener, tls, router, app, proxies, limits, end).await;
+    let deadline = serve_router(listener, tls, router, app, proxies, limits, end).await;
     // Requests whose clients went away may still run.
-    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(limits.grace, running.acquire_many(all)).await;
+    let all = u32::try_from(limits.places().available_permits()).unwrap_or(u32::MAX);
+    if tokio::time::timeout_at(deadline, running.acquire_many(all)).await.is_err() {
+        tracing::warn!("some requests whose clients went away were not finished in time");
+    }
 }
 
 /// Like [`serve`], but only for `/healthz`, `/readyz` and `/metrics`, and without TLS.
 pub async fn serve_ops(listener: TcpListener, app: Arc<App>, limits: Limits, end: impl Future<Output = ()>) {
     let router = ops_routes(Arc::clone(&app), limits.timeout);
     let proxies = app.trusted_proxies.clone();
-    serve_router(listener, None, router, app, proxies, limits, end).await;
+    let _ = serve_router(listener, None, router, app, proxies, limits, end).await;
 }
 
 /// Where the admin API is served.
@@ -98,11 +108,11 @@ pub async fn serve_admin(
     let router = admin::routes(state, limits.timeout);
     // A client could invent the headers of a proxy, which are in the history.
     let proxies = TrustedProxies::default();
-    match listener {
+    let _ = match listener {
         AdminListener::Tcp(listener, tls) => serve_router(listener, tls, router, app, proxies, limits, end).await,
         #[cfg(unix)]
         AdminListener::Unix(socket) => serve_router(socket, None, router, app, proxies, limits, end).await,
-    }
+    };
 }
 
 /// A listener for connections of one kind.
@@ -123,6 +133,7 @@ impl Listener for TcpListener {
     }
 }
 
+/// Serves until `end`, and then until all connections are closed. Returns the end of the time of grace.
 async fn serve_router(
     listener: impl Listener,
     tls: Option<Arc<Identity>>,
@@ -131,14 +142,14 @@ async fn serve_router(
     proxies: TrustedProxies,
     limits: Limits,
     end: impl Future<Output = ()>,
-) {
+) -> Instant {
     let service = TowerToHyperService::new(router);
     let proxies = Arc::new(proxies);
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.timeout).max_buf_size(16 * 1024);
     let graceful = GracefulShutdown::new();
     let (ending, is_ending) = watch::channel(());
-    let places = Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let places = Arc::new(limits.places());
     let failures = Failures::new();
     let mut end = std::pin::pin!(end);
     loop {
@@ -205,9 +216,12 @@ async fn serve_router(
         });
     }
     drop((listener, ending));
-    if tokio::time::timeout(limits.grace, graceful.shutdown()).await.is_err() {
+    let now = Instant::now();
+    let deadline = now.checked_add(limits.grace).unwrap_or(now);
+    if tokio::time::timeout_at(deadline, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests were not finished in time");
     }
+    deadline
 }
 
 /// Reports connections that could not be accepted. Usually the process has too many open files. The server tries again until others

@@ -49,6 +49,11 @@ pub(crate) async fn request(request: Request, next: Next) -> Response {
     response
 }
 
+/// Continues in the span of this request, for a task of its own.
+pub(crate) fn continued<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    work.with_current_context()
+}
+
 /// Adds the verdict of a tap to the span of its request.
 pub(crate) fn decided(verdict: &'static str) {
     Context::map_current(|context| context.span().set_attribute(KeyValue::new("suntap.verdict", verdict)));

@@ -161,6 +161,7 @@ fn slow_clients_are_cut_off() {
     let mut idle = Client::new(&server.address).unwrap();
     let start = Instant::now();
     assert_eq!(bodies.receive().unwrap().status, 408);
+    assert!(bodies.receive().is_err(), "closed");
     assert!(heads.receive().is_err() && idle.receive().is_err(), "closed");
     assert!(start.elapsed() < Duration::from_secs(10));
 }

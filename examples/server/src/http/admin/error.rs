@@ -71,6 +71,11 @@ fn of_store(error: &StoreError) -> Response {
         StoreError::Contended | StoreError::Locked { .. } => {
             (StatusCode::CONFLICT, "contended", "others change the same documents: nothing was changed, try again")
         }
+        StoreError::NodesChanged => (
+            StatusCode::CONFLICT,
+            "list_changed",
+            "the nodes of the store changed: start the list again, without a cursor",
+        ),
         StoreError::Incomplete(_) => (
             StatusCode::SERVICE_UNAVAILABLE,
             "incomplete",

@@ -14,7 +14,7 @@ use super::client::{Answer, Client};
 use super::endpoint::Endpoint;
 use super::event::Message;
 use super::health::Health;
-use super::lease::Lease;
+use super::lease::{self, Lease, RENEW};
 use super::metrics::{EndpointMetrics, Metrics};
 use super::queue::{Queue, Ticket};
 use crate::App;
@@ -87,11 +87,19 @@ impl Worker {
         }
     }
 
-    /// Shows the age of the oldest event until `end`, so that an alert reports an endpoint that gets no further events.
+    /// Shows the age of the oldest event until `end` or until another server delivers, so that an alert reports an endpoint that gets no
+    /// further events.
     async fn show_waiting(&self, oldest: Option<UnixMillis>, mut end: watch::Receiver<()>) {
-        let mut tick = interval(TICK);
+        let mut tick = interval(RENEW);
+        let text = || lease::text(&self.app.store, self.endpoint.name());
+        let mut last = None;
         loop {
             self.set_waiting(oldest);
+            if let Ok(now) = text().await
+                && last.replace(now.clone()).is_some_and(|last| last != now)
+            {
+                return self.set_waiting(None);
+            }
             tokio::select! {
                 _ = tick.tick() => {}
                 _ = end.changed() => return,

@@ -56,7 +56,12 @@ impl Document {
 
 /// Returns the document of an endpoint, or `None` if it has never started.
 pub(super) async fn document(store: &Store, endpoint: &str) -> Result<Option<Document>, StoreError> {
-    store.cursor(&key(endpoint)).await?.map(|text| parsed(endpoint, &text)).transpose()
+    text(store, endpoint).await?.map(|text| parsed(endpoint, &text)).transpose()
+}
+
+/// Returns the text of the document of an endpoint. It changes whenever a server delivers.
+pub(super) async fn text(store: &Store, endpoint: &str) -> Result<Option<String>, StoreError> {
+    store.cursor(&key(endpoint)).await
 }
 
 /// Creates the document of an endpoint that has never started. It gets the events from now on. Must be called before the first tap.

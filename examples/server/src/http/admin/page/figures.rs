@@ -60,7 +60,7 @@ impl Figures {
                 if is_counted {
                     figures.count(now, entry.at, &past);
                 }
-                if !matches!(past, Past::Admin { .. }) {
+                if matches!(past, Past::Tap { .. } | Past::Refused { .. }) {
                     figures.last.add(entry.at, &past);
                 }
             }

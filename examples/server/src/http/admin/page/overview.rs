@@ -25,15 +25,17 @@ const PAGES: usize = 20;
 pub(super) async fn page(session: Session) -> Result<Response, Problem> {
     let app = &session.state.app;
     let at = now();
+    if let Err(cause) = app.readiness.get(&app.store).await {
+        let health = tile("Health", &chip(Sign::NoAnswer, "Fails"), &html! { (cause) });
+        let content = html! { div.block { h1 { "Operator" } dl.tiles { (health) } } };
+        return Ok(desk(&app.brand, "Operator", Current::Overview, &content));
+    }
     let (tags, is_all) = count(&session.admin()).await?;
     let figures = match app.store.recording() {
         Recording::Off => None,
         Recording::WithCounter | Recording::Later => Some(Figures::read(&app.store, at).await?),
     };
-    let health = match app.readiness.get(&app.store).await {
-        Ok(()) => tile("Health", &chip(Sign::Genuine, "Works"), &html! { "The store answers" }),
-        Err(cause) => tile("Health", &chip(Sign::NoAnswer, "Fails"), &html! { (cause) }),
-    };
+    let health = tile("Health", &chip(Sign::Genuine, "Works"), &html! { "The store answers" });
     let content = html! {
         div.block {
             div.block-head {
