@@ -407,6 +407,11 @@ fn gone_ends_the_posts_until_a_restart() {
     taps(&server, &mut tag, 2);
     std::thread::sleep(Duration::from_secs(3));
     assert_eq!(receiver.posts().len(), 1);
+    let start = Instant::now();
+    while metric(&server, "suntap_webhook_waiting_seconds") == 0 {
+        assert!(start.elapsed() < Duration::from_secs(60), "the alert needs the age of the oldest event");
+        std::thread::sleep(Duration::from_millis(50));
+    }
     assert!(server.terminate().success());
     let _server = serve(data, &folder, &config, &[]);
     receiver.wait("all taps", |receiver| receiver.counters() == [1, 2, 3]);
