@@ -652,9 +652,7 @@ impl fmt::Display for StoreError {
             }
             Self::Late => f.write_str("the store did not answer in time"),
             Self::Contended => f.write_str("another process is changing the registry: try again"),
-            Self::NodesChanged => {
-                f.write_str("Redis: the masters of the cluster changed meanwhile: start the list again")
-            }
+            Self::NodesChanged => f.write_str("Redis: the masters of the cluster changed meanwhile: try again"),
             Self::Document(key) => write!(f, "invalid document {key}: it was not written by suntap-server"),
             Self::Newer { format, program } => write!(
                 f,

@@ -55,6 +55,7 @@ pub async fn serve(
     let router = routes(Arc::clone(&app), limits.timeout, Arc::clone(&running));
     let proxies = app.trusted_proxies.clone();
     let deadline = serve_router(listener, tls, router, app, proxies, limits, end).await;
+    let Some(deadline) = deadline else { return };
     // Requests whose clients went away may still run.
     let all = u32::try_from(limits.places().available_permits()).unwrap_or(u32::MAX);
     if tokio::time::timeout_at(deadline, running.acquire_many(all)).await.is_err() {
@@ -133,7 +134,7 @@ impl Listener for TcpListener {
     }
 }
 
-/// Serves until `end`, and then until all connections are closed. Returns the end of the time of grace.
+/// Serves until `end`, and then until all connections are closed. Returns the end of the time of grace, or `None` if it is over.
 async fn serve_router(
     listener: impl Listener,
     tls: Option<Arc<Identity>>,
@@ -142,7 +143,7 @@ async fn serve_router(
     proxies: TrustedProxies,
     limits: Limits,
     end: impl Future<Output = ()>,
-) -> Instant {
+) -> Option<Instant> {
     let service = TowerToHyperService::new(router);
     let proxies = Arc::new(proxies);
     let mut http = hyper::server::conn::http1::Builder::new();
@@ -220,8 +221,9 @@ async fn serve_router(
     let deadline = now.checked_add(limits.grace).unwrap_or(now);
     if tokio::time::timeout_at(deadline, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests were not finished in time");
+        return None;
     }
-    deadline
+    Some(deadline)
 }
 
 /// Reports connections that could not be accepted. Usually the process has too many open files. The server tries again until others

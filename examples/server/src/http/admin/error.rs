@@ -74,7 +74,7 @@ fn of_store(error: &StoreError) -> Response {
         StoreError::NodesChanged => (
             StatusCode::CONFLICT,
             "list_changed",
-            "the nodes of the store changed: start the list again, without a cursor",
+            "the nodes of the store changed meanwhile: repeat the request; a list starts again without its cursor",
         ),
         StoreError::Incomplete(_) => (
             StatusCode::SERVICE_UNAVAILABLE,

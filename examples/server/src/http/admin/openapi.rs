@@ -59,7 +59,7 @@ const ERRORS: [(&str, &str); 9] = [
     ("404", "`not_found`: there is no such object or path"),
     (
         "409",
-        "`contended`, `busy`, `not_empty`, `last_manager`, `label_in_use`, `counter_unknown`: not in the present state",
+        "`contended`, `busy`, `not_empty`, `last_manager`, `label_in_use`, `counter_unknown`, `list_changed`: not in the present state",
     ),
     ("413", "`body_too_large`"),
     ("415", "`content_type`: the media type of the body is wrong"),

@@ -14,7 +14,7 @@ use super::client::{Answer, Client};
 use super::endpoint::Endpoint;
 use super::event::Message;
 use super::health::Health;
-use super::lease::{self, Lease, RENEW};
+use super::lease::{self, EXPIRY, Lease, RENEW};
 use super::metrics::{EndpointMetrics, Metrics};
 use super::queue::{Queue, Ticket};
 use crate::App;
@@ -87,19 +87,20 @@ impl Worker {
         }
     }
 
-    /// Shows the age of the oldest event until `end` or until another server delivers, so that an alert reports an endpoint that gets no
-    /// further events.
+    /// Shows the age of the oldest event until `end`, and 0 while another server delivers, so that an alert reports an endpoint that gets
+    /// no further events. After the other server has ended, the age may be too great.
     async fn show_waiting(&self, oldest: Option<UnixMillis>, mut end: watch::Receiver<()>) {
         let mut tick = interval(RENEW);
         let text = || lease::text(&self.app.store, self.endpoint.name());
-        let mut last = None;
+        let (mut last, mut changed) = (None, None::<Instant>);
         loop {
-            self.set_waiting(oldest);
             if let Ok(now) = text().await
                 && last.replace(now.clone()).is_some_and(|last| last != now)
             {
-                return self.set_waiting(None);
+                changed = Some(Instant::now());
             }
+            let is_delivered = changed.is_some_and(|at| at.elapsed() < EXPIRY);
+            self.set_waiting(oldest.filter(|_| !is_delivered));
             tokio::select! {
                 _ = tick.tick() => {}
                 _ = end.changed() => return,
@@ -197,7 +198,7 @@ impl Worker {
 
     /// Posts a message until it is accepted.
     async fn send(&self, ticket: Ticket, message: Message, mut end: watch::Receiver<()>) -> (Ticket, Outcome) {
-        let (first, mut attempts) = (Instant::now(), 0_u32);
+        let (first, mut attempts, mut refused_since) = (Instant::now(), 0_u32, None);
         loop {
             let permit = tokio::select! {
                 permit = self.turn() => permit,
@@ -226,7 +227,10 @@ impl Worker {
             } else {
                 tracing::debug!(id, attempts, "webhook {name} fails: {problem}");
             }
-            if self.health.gives_up(attempts, first, Instant::now()) {
+            if self.health.has_accepted_since(first) {
+                refused_since.get_or_insert_with(Instant::now);
+            }
+            if Health::gives_up(attempts, refused_since, Instant::now()) {
                 self.metrics.given_up.inc();
                 tracing::error!(id, "webhook {name}: the event is given up after {attempts} attempts: {problem}");
                 return (ticket, Outcome::Done);

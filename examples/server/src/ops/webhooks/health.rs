@@ -14,8 +14,7 @@ const FIRST: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 /// The longest time that an endpoint can ask for with `Retry-After`.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
-/// An event is given up after this many attempts and this time, if the endpoint accepts other events meanwhile. Without a recovery, so many
-/// attempts take between one and two and a half hours.
+/// An event is given up after this many attempts, if the endpoint has refused it for [`LEAST_AGE`] while it accepted others.
 const ATTEMPTS: u32 = 12;
 const LEAST_AGE: Duration = Duration::from_secs(60 * 60);
 /// A success after a time without one is a recovery: all events that wait are tried again at once.
@@ -82,11 +81,15 @@ impl Health {
         state.failures == 1
     }
 
-    /// Returns `true` if an event that was first tried at `first` is to be given up at `now`.
-    pub(super) fn gives_up(&self, attempts: u32, first: Instant, now: Instant) -> bool {
-        attempts >= ATTEMPTS
-            && now.duration_since(first) >= LEAST_AGE
-            && self.state().last_success.is_some_and(|success| success > first)
+    /// Returns `true` if an event was accepted after `first`.
+    pub(super) fn has_accepted_since(&self, first: Instant) -> bool {
+        self.state().last_success.is_some_and(|success| success > first)
+    }
+
+    /// Returns `true` if an event is to be given up at `now`. The endpoint refuses it, and accepts others, since `refused_since`. The time
+    /// of an outage does not count.
+    pub(super) fn gives_up(attempts: u32, refused_since: Option<Instant>, now: Instant) -> bool {
+        attempts >= ATTEMPTS && refused_since.is_some_and(|since| now.duration_since(since) >= LEAST_AGE)
     }
 
     /// Waits until the next attempt of an event, or until the endpoint works again.
@@ -122,13 +125,13 @@ mod tests {
     fn an_event_is_given_up_only_if_others_are_accepted() {
         let (health, first) = (Health::default(), Instant::now());
         assert!(health.fail(None) && !health.fail(None));
-        let later = first + LEAST_AGE;
-        assert!(!health.gives_up(1000, first, later));
+        assert!(!health.has_accepted_since(first));
         assert!(health.succeed() && !health.succeed());
-        assert!(health.gives_up(ATTEMPTS, first, later) && !health.gives_up(ATTEMPTS - 1, first, later));
-        assert!(!health.gives_up(1000, first, later - Duration::from_secs(1)), "too early");
-        let after_success = Instant::now();
-        assert!(!health.gives_up(ATTEMPTS, after_success, after_success + LEAST_AGE));
+        assert!(health.has_accepted_since(first) && !health.has_accepted_since(Instant::now()));
+        let later = first + LEAST_AGE;
+        assert!(Health::gives_up(ATTEMPTS, Some(first), later) && !Health::gives_up(ATTEMPTS - 1, Some(first), later));
+        assert!(!Health::gives_up(1000, Some(first), later - Duration::from_secs(1)), "too early");
+        assert!(!Health::gives_up(1000, None, later), "an outage");
     }
 
     /// An endpoint that refuses some events and accepts others did not recover.

@@ -17,7 +17,7 @@ use crate::time::now;
 /// The longest time between two changes of the document by its holder.
 pub(super) const RENEW: Duration = Duration::from_secs(5);
 /// The time after which an unchanged document has no holder.
-const EXPIRY: Duration = Duration::from_secs(30);
+pub(super) const EXPIRY: Duration = Duration::from_secs(30);
 /// The time between two looks at the document of another holder.
 const LOOK: Duration = Duration::from_secs(2);
 const MINUTE: u64 = 60 * 1000;

@@ -48,7 +48,7 @@ fn the_document_and_the_routes_are_the_same() {
     let main = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/admin.rs")).unwrap();
     assert!(!main.contains(".route("), "use `routes!`");
     let handlers = main.matches("routes!(").count();
-    assert!(document["paths"].as_object().unwrap().len() >= handlers, "{handlers}");
+    assert!(described.len() >= handlers, "{handlers}");
     for reference in document.to_string().split("#/components/schemas/").skip(1) {
         let name = reference.split('"').next().unwrap();
         assert!(document["components"]["schemas"][name].is_object(), "{name}");

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
 
@@ -28,7 +29,9 @@ pub(super) async fn page(session: Session) -> Result<Response, Problem> {
     if let Err(cause) = app.readiness.get(&app.store).await {
         let health = tile("Health", &chip(Sign::NoAnswer, "Fails"), &html! { (cause) });
         let content = html! { div.block { h1 { "Operator" } dl.tiles { (health) } } };
-        return Ok(desk(&app.brand, "Operator", Current::Overview, &content));
+        let mut response = desk(&app.brand, "Operator", Current::Overview, &content);
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        return Ok(response);
     }
     let (tags, is_all) = count(&session.admin()).await?;
     let figures = match app.store.recording() {
