@@ -63,7 +63,8 @@ impl CounterStore for &Counters {
         // A statement that a panic interrupted had no effect, so the connection is usable after the lock was poisoned.
         let sqlite = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = at.and_then(|at| i64::try_from(at.get()).ok());
-        let advanced = sqlite.query_row(ADVANCE, (id.as_bytes(), ctr.get(), at), |row| {
+        // `query_one` runs the statement to its end. `query_row` would ignore an error of the commit.
+        let advanced = sqlite.query_one(ADVANCE, (id.as_bytes(), ctr.get(), at), |row| {
             let now = mark(row.get(0)?, row.get(1)?, row.get(2)?);
             let (previous_ctr, previous_at) = (row.get::<_, Option<u32>>(3)?, row.get(4)?);
             let previous = previous_ctr.map(|ctr| mark(ctr, previous_at, now.taps.saturating_sub(1)));
@@ -129,7 +130,7 @@ fn app(master: &str, meta: &str, file: &str) -> Result<Arc<App>, Box<dyn Error>>
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let [master, meta] = ["SUNTAP_MASTER_KEY", "SUNTAP_META_KEY"].map(|name| env::var(name).ok());
-    let app = match (master, meta, env::args().nth(1)) {
+    let app = match (master, meta, env::args().nth(1).filter(|file| !file.is_empty())) {
         (Some(master), Some(meta), Some(file)) => app(&master, &meta, &file)?,
         (None, None, None) => {
             let mut tag = demo_tag()?;

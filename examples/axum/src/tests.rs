@@ -208,6 +208,23 @@ fn the_store_keeps_the_laws() {
     }
 }
 
+/// Another connection reads for so long that the commit fails.
+#[test]
+fn a_failed_commit_is_an_error() {
+    let file = File::new("commit");
+    let counters = open(file.path()).unwrap();
+    let before = Promise::make(&mut &counters, 5, 7);
+    let reader = Connection::open(file.path()).unwrap();
+    reader.execute_batch("BEGIN; SELECT * FROM marks").unwrap();
+    counters.0.lock().unwrap().busy_timeout(std::time::Duration::ZERO).unwrap();
+    let failed = Promise::make_failing(&mut &counters, 5, 8);
+    assert_eq!(failed.acknowledged(), None);
+    drop(reader);
+    for promise in [failed, before] {
+        promise.keep(&mut &counters).unwrap();
+    }
+}
+
 #[test]
 fn an_invalid_stored_counter_refuses_every_tap() {
     let app = in_memory();

@@ -68,6 +68,22 @@ fn it_keeps_every_law() {
     before.keep(&mut open(&file.0)).unwrap();
 }
 
+/// Another connection reads for so long that the commit fails.
+#[test]
+fn a_failed_commit_is_an_error() {
+    let file = File::new("commit");
+    let mut store = open(&file.0);
+    let before = Promise::make(&mut store, 1, 7);
+    let reader = open(&file.0);
+    reader.0.execute_batch("BEGIN; SELECT * FROM marks").unwrap();
+    store.0.busy_timeout(std::time::Duration::ZERO).unwrap();
+    let failed = Promise::make_failing(&mut store, 1, 8);
+    assert_eq!(failed.acknowledged(), None);
+    drop(reader);
+    failed.keep(&mut store).unwrap();
+    before.keep(&mut store).unwrap();
+}
+
 /// Each thread has its own connection, and calls the store when all connections are open.
 #[test]
 fn it_keeps_the_laws_that_race() {
