@@ -13,6 +13,7 @@ use suntap::platform::{
     ixkio::Ixkio,
 };
 use suntap::sun::session::{EncKey, MacKey};
+use suntap::token::TokenKey;
 use suntap::{
     An10922, ApplicationKey, Blocking, BoltCard, ClaimedTap, CommitError, CounterId, CounterTagLayout, ECodeKeys,
     Error, FreshTap, IssuerKey, MasterKey, MemoryCounters, Mirrors, PreparedFileReadKey, PreparedMetaReadKey,
@@ -46,7 +47,7 @@ fn values_cross_threads() {
     crosses::<EmulatedTag>();
 }
 
-/// Every public type that holds a key implements `ZeroizeOnDrop`.
+/// These types implement `ZeroizeOnDrop`. A type that contains one of them wipes the key through this field.
 #[test]
 fn secrets_are_zeroized_on_drop() {
     fn wipes<T: zeroize::ZeroizeOnDrop>() {}
@@ -64,6 +65,7 @@ fn secrets_are_zeroized_on_drop() {
     wipes::<ApiKeySecret>();
     wipes::<ECode>();
     wipes::<Master>();
+    wipes::<TokenKey>();
 }
 
 #[test]

@@ -11,7 +11,7 @@ Examples:
 
 Exit codes:
   0  yes, or no fault
-  1  a tap is refused, or a fault is found
+  1  a tap is refused, or a fault is found; in a batch of `verify`, a line has no verdict
   2  an argument is wrong, or reading or writing fails";
 
 /// Verifies and diagnoses NFC taps of NTAG 424 DNA tags, and helps to set up tags

@@ -101,7 +101,8 @@ impl Args {
         let derived = !self.suffix.is_empty()
             || !self.suffix_text.is_empty()
             || self.aid.aid.is_some()
-            || self.public_key.is_some();
+            || self.public_key.is_some()
+            || self.mode.is_some();
         self.url.is_none() && !assumed && !derived && self.keys.is_empty() && !self.json
     }
 

@@ -172,6 +172,9 @@ fn batch(input: &str, as_json: bool, out: &mut impl Write) -> Outcome {
             continue;
         }
         let mut tag = line_tag(&line).map_err(|error| format!("{name}:{number}: {error}"))?;
+        if tag.ctr() == SdmReadCtr::MAX {
+            return Ok(false);
+        }
         print(&mut tag, as_json, out)?;
     }
     Ok(true)

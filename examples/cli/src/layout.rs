@@ -8,8 +8,8 @@ use suntap::{Access, Field, KeyNumber, LayoutError, SdmAccess, SdmLayout, SdmRea
 
 use crate::hex::{self, Bytes, upper};
 use crate::mode::SdmMode;
-use crate::settings::fields::{Number, Sdm};
-use crate::settings::rules::unprotected;
+use crate::settings::fields::{FileSettings, Number, Sdm};
+use crate::settings::rules;
 use crate::style::{HEADING, MILD};
 use crate::text::{pasted, wrapped};
 use crate::{Outcome, emulate, ndef};
@@ -99,7 +99,7 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Outcome {
     };
     let captured = emulate::captured(&args.text, &args.template)?;
     let texts = TagTexts { captured: &captured, file_data: &args.file_data };
-    let tag = match args.tag(&texts) {
+    let tag = match args.tag(&texts, access_rights) {
         Ok(tag) => tag,
         Err(Failure::Usage(error)) => return Err(error.into()),
         Err(Failure::Rule(error)) => {
@@ -111,19 +111,17 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Outcome {
             return Ok(false);
         }
     };
-    // FileOption 40h: SDM on, plain communication.
-    let command = [&[0x40], &access_rights[..], &tag.settings].concat();
     if args.json {
-        tag.json(&command, out)?;
+        tag.json(out)?;
     } else {
-        tag.text(&command, out)?;
+        tag.text(out)?;
     }
     Ok(true)
 }
 
 impl Args {
     /// Returns what to write to a tag.
-    fn tag(&self, texts: &TagTexts<'_>) -> Result<Tag, Failure> {
+    fn tag(&self, texts: &TagTexts<'_>, access_rights: [u8; 2]) -> Result<Tag, Failure> {
         let layout = SdmLayout::new(self.mode.scheme(), pasted(&self.template))?;
         let access = SdmAccess {
             meta_read: layout.has(Field::PiccData).then_some(self.meta_read),
@@ -136,7 +134,16 @@ impl Args {
         let mut buffer = [0; 27];
         let settings = layout.sdm_settings(&access, texts, &mut buffer)?.to_vec();
         let sdm = Sdm::read(&settings).unwrap_or_default();
-        Ok(Tag { layout, file, settings, sdm })
+        // FileOption 40h: SDM on, plain communication.
+        let command = [&[0x40], &access_rights[..], &settings].concat();
+        let mut remarks = Vec::new();
+        if let Some(whole) = FileSettings::read(&command, true) {
+            if let Some(fault) = rules::broken(&whole, layout.scheme()).into_iter().next() {
+                return Err(Failure::Rule(fault));
+            }
+            remarks = rules::remarks(&whole);
+        }
+        Ok(Tag { layout, file, settings, sdm, command, remarks })
     }
 }
 
@@ -186,10 +193,13 @@ struct Tag {
     file: Vec<u8>,
     settings: Vec<u8>,
     sdm: Sdm,
+    /// The data of ChangeFileSettings.
+    command: Vec<u8>,
+    remarks: Vec<String>,
 }
 
 impl Tag {
-    fn json(&self, command: &[u8], out: &mut impl Write) -> std::io::Result<()> {
+    fn json(&self, out: &mut impl Write) -> std::io::Result<()> {
         let numbers = self.sdm.numbers.iter();
         let offsets: serde_json::Map<_, _> =
             numbers.map(|(number, value)| (number.name().into(), json!(value))).collect();
@@ -199,13 +209,13 @@ impl Tag {
             "offsets": offsets,
             "ndef_file": upper(&self.file),
             "sdm_settings": upper(&self.settings),
-            "change_file_settings": upper(command),
-            "remarks": unprotected(&self.sdm),
+            "change_file_settings": upper(&self.command),
+            "remarks": &self.remarks,
         });
         writeln!(out, "{object}")
     }
 
-    fn text(&self, command: &[u8], out: &mut impl Write) -> std::io::Result<()> {
+    fn text(&self, out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "{HEADING}Offsets{HEADING:#}")?;
         for (number, value) in &self.sdm.numbers {
             let points_at = match number {
@@ -216,12 +226,12 @@ impl Tag {
         }
         writeln!(out, "\n{HEADING}NDEF file, {} bytes{HEADING:#}\n  {}", self.file.len(), upper(&self.file))?;
         writeln!(out, "\n{HEADING}ChangeFileSettings{HEADING:#}")?;
-        writeln!(out, "  data      {}", upper(command))?;
+        writeln!(out, "  data      {}", upper(&self.command))?;
         writeln!(out, "  SDM part  {}", upper(&self.settings))?;
         writeln!(out, "\n{HEADING}File{HEADING:#}")?;
         ndef::picture(&self.file, &self.sdm.ranges(self.layout.scheme()), out)?;
-        for text in unprotected(&self.sdm) {
-            writeln!(out, "\n{MILD}remark{MILD:#}  {}", wrapped(&text, 110).join("\n        "))?;
+        for text in &self.remarks {
+            writeln!(out, "\n{MILD}remark{MILD:#}  {}", wrapped(text, 110).join("\n        "))?;
         }
         Ok(())
     }

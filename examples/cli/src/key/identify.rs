@@ -86,7 +86,8 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> Outcome {
     if args.json {
         let object = json!({
             "verified": found.is_some(),
-            "meta_key": name(found.as_ref().map_or(opened.first().copied(), |found| found.meta_key)),
+            "meta_key": name(found.as_ref().and_then(|found| found.meta_key)),
+            "opened": opened.iter().map(|key| &key.name).collect::<Vec<_>>(),
             "file_key": name(found.as_ref().map(|found| found.file_key)),
             "uid": found.as_ref().and_then(|found| Some(found.uid?.to_string())),
             "ctr": found.as_ref().and_then(|found| Some(found.ctr?.get())),

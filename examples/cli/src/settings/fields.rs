@@ -90,7 +90,7 @@ pub(crate) struct Sdm {
 
 impl FileSettings {
     /// Reads settings. Returns `None` if they end before the part that belongs to SDM.
-    pub(super) fn read(bytes: &[u8], is_command: bool) -> Option<Self> {
+    pub(crate) fn read(bytes: &[u8], is_command: bool) -> Option<Self> {
         let mut settings = Self { is_command, file_type: 0, option: 0, rights: [0; 2], size: [0, 1, 0], sdm: None };
         let sdm = if is_command {
             let ([option, rights @ ..], sdm) = bytes.split_first_chunk::<3>()?;

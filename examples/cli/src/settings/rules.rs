@@ -13,7 +13,7 @@ use crate::ndef::HEADER;
 type Faults = Vec<String>;
 
 /// Returns a text for each rule that the settings break.
-pub(super) fn broken(settings: &FileSettings, scheme: Scheme) -> Faults {
+pub(crate) fn broken(settings: &FileSettings, scheme: Scheme) -> Faults {
     let mut faults = Faults::new();
     let mut require = |holds: bool, text: &str| {
         if !holds {
@@ -144,7 +144,7 @@ fn encryption(sdm: &Sdm, require: &mut impl FnMut(bool, &str)) {
 }
 
 /// Returns what is allowed, but rarely intended.
-pub(super) fn remarks(settings: &FileSettings) -> Vec<String> {
+pub(crate) fn remarks(settings: &FileSettings) -> Vec<String> {
     let [low, high] = settings.rights;
     let (read, write, read_write, change) = (high >> 4, high & 0x0F, low >> 4, low & 0x0F);
     let is_file_number = settings.is_command && settings.option == 0x02 && low & !0b11 == SDM_ON;
@@ -160,7 +160,7 @@ pub(super) fn remarks(settings: &FileSettings) -> Vec<String> {
 }
 
 /// Returns what the chip can be set up to do, but no verifier can rely on.
-pub(crate) fn unprotected(sdm: &Sdm) -> Vec<String> {
+fn unprotected(sdm: &Sdm) -> Vec<String> {
     let (Some(input), Some(mac)) = (sdm.number(Number::MacInput), sdm.number(Number::Mac)) else { return Vec::new() };
     let mut remarks = Vec::new();
     if !sdm.mirrors_ctr() {

@@ -114,6 +114,7 @@ impl Args {
             ("--master-key", self.master_key.is_some(), self.scheme != KeyScheme::Static),
             ("--suffix", suffix.is_some(), self.scheme.has_suffix()),
             ("--version", self.version.is_some(), self.scheme == KeyScheme::Boltcard),
+            ("--public-key", self.public_key.is_some(), self.scheme == KeyScheme::Static),
         ] {
             if is_given && !fits {
                 return Err(format!("{name} does not go with this --scheme; see --help"));

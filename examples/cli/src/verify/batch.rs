@@ -100,7 +100,15 @@ impl Batch {
                 }
                 chunk => chunk.ok(),
             };
-            let Some(chunk) = chunk.transpose()? else { break };
+            let chunk = match chunk.transpose() {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => break,
+                Err(error) => {
+                    // These lines have their answers.
+                    self.output.write(pending)?;
+                    return Err(error);
+                }
+            };
             let Self { workers, output, .. } = &mut self;
             let (replies, written) = rayon::join(|| reply(workers, &chunk), || output.write(pending));
             written?;

@@ -58,6 +58,40 @@ fn a_wrong_line_is_named_without_its_content() {
 }
 
 #[test]
+fn the_last_counter_ends_a_batch() {
+    let line = json!({"template": TEMPLATE, "ctr": 0x00FF_FFFF}).to_string();
+    let ran = suntap(&["emulate", "--batch", "-"], &line);
+    assert_eq!((ran.code, &*ran.out, &*ran.err), (1, "", ""));
+}
+
+#[test]
+fn a_signed_tap_needs_its_private_key() {
+    let template = "https://a.b/?u=[[{uid}&n={ctr}&e={sig}";
+    let private = "0B".repeat(32);
+    let emulate = |args: &[&str]| suntap(&[&["emulate", "--template", template], args].concat(), "");
+    let signed = emulate(&["--mode", "ecdsa", "--private-key", &private]);
+    assert_eq!((signed.code, &*signed.err), (0, ""));
+    let secret: [u8; 32] = [0x0B; 32];
+    let public = suntap::emulator::TagPrivateKey::from_bytes(secret).unwrap().public_key().to_compressed();
+    let public = base16ct::upper::encode_string(&public);
+    let args = ["verify", signed.out.trim(), "--template", template, "--mode", "ecdsa", "--public-key", &public];
+    let verified = suntap(&args, "");
+    assert_eq!(verified.code, 0, "{}", verified.err);
+    let other = suntap(&[&args[..], &["--scheme", "boltcard"]].concat(), "");
+    assert!(other.code == 2 && other.err.contains("does not go with this --scheme"), "{}", other.err);
+    for (args, reason) in [
+        (&["--mode", "ecdsa"][..], "is missing"),
+        (&["--mode", "ecdsa", "--private-key", &"00".repeat(32)], "--private-key"),
+    ] {
+        let refused = emulate(args);
+        assert!(refused.code == 2 && refused.err.contains(reason), "{}", refused.err);
+        assert!(!refused.err.contains("0B0B") && !refused.err.contains("0000000"), "{}", refused.err);
+    }
+    let aes = suntap(&["emulate", "--template", TEMPLATE, "--private-key", &private], "");
+    assert!(aes.code == 2 && aes.err.contains("ecdsa") && !aes.err.contains("0B0B"), "{}", aes.err);
+}
+
+#[test]
 fn only_modes_that_can_be_emulated_are_offered() {
     for subcommand in ["emulate", "layout", "settings"] {
         let help = suntap(&[subcommand, "--help"], "").out;

@@ -117,8 +117,7 @@ fn a_folder_of_key_files_is_searched() {
         (0, "meta key  tag 17\nfile key  shop\nUID       04DE5F1EACC040\ncounter   61\n")
     );
     let found = suntap(&[&args[..], &["--json"]].concat(), "").json();
-    let expected =
-        json!({"verified": true, "meta_key": "tag 17", "file_key": "shop", "uid": "04DE5F1EACC040", "ctr": 61});
+    let expected = json!({"verified": true, "meta_key": "tag 17", "file_key": "shop", "opened": ["tag 17"], "uid": "04DE5F1EACC040", "ctr": 61});
     assert_eq!(found, expected);
 }
 
@@ -136,6 +135,8 @@ fn a_tap_that_no_key_verifies_gives_code_1() {
     assert_eq!((none.code, &*none.out), (1, "No key of 1 verifies the tap.\n"));
     let opened = identify(&["--key", other, "--key", &format!("meta={ZERO}")]);
     assert!(opened.code == 1 && opened.out.ends_with("PICCData opens with:\n  meta\n"), "{}", opened.out);
+    let opened = identify(&["--key", other, "--key", &format!("meta={ZERO}"), "--json"]).json();
+    assert_eq!((&opened["meta_key"], &opened["opened"]), (&serde_json::Value::Null, &json!(["meta"])));
 }
 
 #[test]

@@ -96,6 +96,16 @@ fn a_template_or_a_text_that_is_wrong_is_rejected() {
     }
 }
 
+/// The chip does not accept the first rights. With the others, nobody can change the settings again.
+#[test]
+fn access_rights_are_checked() {
+    let layout = |rights| suntap(&["layout", "https://a.b/?e={picc:uid,ctr}&c={mac}", "--access-rights", rights], "");
+    let reserved = layout("5555");
+    assert!(reserved.code == 1 && reserved.err.contains("reserved") && reserved.out.is_empty(), "{}", reserved.err);
+    let last = layout("EFEE");
+    assert!(last.code == 0 && last.out.contains("change these settings"), "{}", last.out);
+}
+
 #[test]
 fn invalid_options_are_rejected() {
     for args in [["--meta-read", "5"], ["--ctr-ret", "all"], ["--access-rights", "00"], ["--text", "id"]] {

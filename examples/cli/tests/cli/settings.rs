@@ -137,13 +137,10 @@ fn what_layout_prints_breaks_no_rule() {
     for (mode, template) in [
         ("aes", "https://a.b/?u={uid}&c={mac}"),
         ("aes", "https://a.b/?u=[[{uid}&n={ctr}&d={enc:64,tt@0}&c={mac}"),
-        ("aes", "http://www.a.b/?c={mac}&e=[[{picc:uid,ctr}"),
+        ("aes", "http://www.a.b/?e=[[{picc:uid,ctr}&c={mac}"),
         ("lrp", "https://a.b/?e={picc:ctr}&t=[[{tt}&c={mac}"),
     ] {
         let layout = suntap(&["layout", template, "--mode", mode, "--json"], "");
-        if layout.code == 1 {
-            continue;
-        }
         let layout: Value = layout.json();
         let command = layout["change_file_settings"].as_str().unwrap();
         let (code, faults, remarks) = judged(&["--command", command, "--mode", mode, "--template", template]);
