@@ -28,7 +28,7 @@ Batch:
 One JSON object in each line, and its URL in each line of the output. Fields: template; and optionally mode (aes, lrp or
 ecdsa), uid, meta_key, file_key (hexadecimal digits; zeros if missing), private_key (for ecdsa), ctr (the number of reads
 before this one), file_data (the text in {enc:N}), captured (an object with the texts of {:name}). The first line that is
-wrong ends the batch.
+wrong, or whose counter has reached its end, ends the batch.
 
 Examples:
   suntap emulate --template 'https://a.example/t?e={picc:uid,ctr}&c={mac}' --count 3
@@ -173,6 +173,7 @@ fn batch(input: &str, as_json: bool, out: &mut impl Write) -> Outcome {
         }
         let mut tag = line_tag(&line).map_err(|error| format!("{name}:{number}: {error}"))?;
         if tag.ctr() == SdmReadCtr::MAX {
+            crate::usage::print(&format!("{name}:{number}: the counter of the tag has reached its end"));
             return Ok(false);
         }
         print(&mut tag, as_json, out)?;

@@ -56,7 +56,7 @@ pub(super) struct Args {
     mode: Mode,
     #[command(flatten)]
     keys: KeyArgs,
-    /// Print a JSON object: verified, meta_key, file_key, uid, ctr
+    /// Print a JSON object: verified, meta_key, opened (the keys that decrypt PICCData), file_key, uid, ctr
     #[arg(long)]
     json: bool,
 }

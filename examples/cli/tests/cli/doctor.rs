@@ -97,6 +97,7 @@ fn invalid_arguments_are_rejected_and_no_key_is_repeated() {
         &[SAMPLE, "--template", "https://a.b/{picc}"],
         &[SAMPLE, "--mode", "des"],
         &[SAMPLE, "--mode", "lrp"],
+        &["--mode", "ecdsa"],
         &[""],
         &[SAMPLE, &format!("--json={secret}")],
         &[SAMPLE, "--key", &format!("{}=mine", &secret[..32])],

@@ -61,7 +61,8 @@ fn a_wrong_line_is_named_without_its_content() {
 fn the_last_counter_ends_a_batch() {
     let line = json!({"template": TEMPLATE, "ctr": 0x00FF_FFFF}).to_string();
     let ran = suntap(&["emulate", "--batch", "-"], &line);
-    assert_eq!((ran.code, &*ran.out, &*ran.err), (1, "", ""));
+    let expected = "suntap: -:1: the counter of the tag has reached its end\n";
+    assert_eq!((ran.code, &*ran.out, &*ran.err), (1, "", expected));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use suntap_server::ops::backup::{Backup, in_new_file};
 use tokio::io::AsyncWriteExt as _;
 
 use super::admin::AdminArgs;
+use super::unwritten;
 
 const TARGET: &str = "/admin/v1/backup";
 
@@ -29,7 +30,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let what = if is_stdout {
         let mut output = tokio::io::stdout();
         api.download(TARGET, async |bytes| output.write_all(bytes).await).await?;
-        output.flush().await?;
+        output.flush().await.map_err(unwritten)?;
         "the backup".into()
     } else {
         let download = async |mut file: tokio::fs::File| {

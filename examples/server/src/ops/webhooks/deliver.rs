@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use super::client::{Answer, Client};
 use super::endpoint::Endpoint;
 use super::event::Message;
-use super::health::Health;
+use super::health::{Attempts, Health};
 use super::lease::{self, EXPIRY, Lease, RENEW};
 use super::metrics::{EndpointMetrics, Metrics};
 use super::queue::{Queue, Ticket};
@@ -198,12 +198,13 @@ impl Worker {
 
     /// Posts a message until it is accepted.
     async fn send(&self, ticket: Ticket, message: Message, mut end: watch::Receiver<()>) -> (Ticket, Outcome) {
-        let (first, mut attempts, mut refused_since) = (Instant::now(), 0_u32, None);
+        let mut attempts = Attempts::default();
         loop {
             let permit = tokio::select! {
                 permit = self.turn() => permit,
                 _ = end.changed() => return (ticket, Outcome::Unsent),
             };
+            let started = Instant::now();
             let posted = self.client.post(&self.endpoint, &message).await;
             // An event that waits for its next attempt takes no place of another one.
             drop(permit);
@@ -219,7 +220,8 @@ impl Worker {
                 Ok(Answer { status, retry_after, .. }) => (format!("status {status}"), retry_after),
                 Err(problem) => (problem, None),
             };
-            attempts = attempts.saturating_add(1);
+            let is_given_up = attempts.fail(self.health.last_success(), started, Instant::now());
+            let attempts = attempts.count();
             self.metrics.failed.inc();
             let (name, id) = (self.endpoint.name(), &message.id);
             if self.health.fail(retry_after) {
@@ -227,10 +229,7 @@ impl Worker {
             } else {
                 tracing::debug!(id, attempts, "webhook {name} fails: {problem}");
             }
-            if self.health.has_accepted_since(first) {
-                refused_since.get_or_insert_with(Instant::now);
-            }
-            if Health::gives_up(attempts, refused_since, Instant::now()) {
+            if is_given_up {
                 self.metrics.given_up.inc();
                 tracing::error!(id, "webhook {name}: the event is given up after {attempts} attempts: {problem}");
                 return (ticket, Outcome::Done);

@@ -81,15 +81,9 @@ impl Health {
         state.failures == 1
     }
 
-    /// Returns `true` if an event was accepted after `first`.
-    pub(super) fn has_accepted_since(&self, first: Instant) -> bool {
-        self.state().last_success.is_some_and(|success| success > first)
-    }
-
-    /// Returns `true` if an event is to be given up at `now`. The endpoint refuses it, and accepts others, since `refused_since`. The time
-    /// of an outage does not count.
-    pub(super) fn gives_up(attempts: u32, refused_since: Option<Instant>, now: Instant) -> bool {
-        attempts >= ATTEMPTS && refused_since.is_some_and(|since| now.duration_since(since) >= LEAST_AGE)
+    /// Returns the time at which the endpoint last accepted an event.
+    pub(super) fn last_success(&self) -> Option<Instant> {
+        self.state().last_success
     }
 
     /// Waits until the next attempt of an event, or until the endpoint works again.
@@ -98,6 +92,31 @@ impl Health {
             () = tokio::time::sleep(delay(attempts)) => {}
             () = self.recovered.notified() => {}
         }
+    }
+}
+
+/// The failed attempts of one event.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    count: u32,
+    last: Option<Instant>,
+    /// Since then, the endpoint has accepted other events between all attempts.
+    refused_since: Option<Instant>,
+}
+
+impl Attempts {
+    pub(super) fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Notes an attempt that began at `started` and failed at `now`. Returns `true` if the event is to be given up. The time of an outage,
+    /// in which the endpoint accepts nothing, does not count.
+    pub(super) fn fail(&mut self, last_success: Option<Instant>, started: Instant, now: Instant) -> bool {
+        let before = self.last.replace(now).unwrap_or(started);
+        let is_refused = last_success.is_some_and(|success| success > before);
+        self.refused_since = is_refused.then(|| self.refused_since.unwrap_or(now));
+        self.count = self.count.saturating_add(1);
+        self.count >= ATTEMPTS && self.refused_since.is_some_and(|since| now.duration_since(since) >= LEAST_AGE)
     }
 }
 
@@ -121,17 +140,26 @@ mod tests {
         }
     }
 
+    /// Each attempt fails ten minutes after the one before.
     #[test]
     fn an_event_is_given_up_only_if_others_are_accepted() {
-        let (health, first) = (Health::default(), Instant::now());
-        assert!(health.fail(None) && !health.fail(None));
-        assert!(!health.has_accepted_since(first));
-        assert!(health.succeed() && !health.succeed());
-        assert!(health.has_accepted_since(first) && !health.has_accepted_since(Instant::now()));
-        let later = first + LEAST_AGE;
-        assert!(Health::gives_up(ATTEMPTS, Some(first), later) && !Health::gives_up(ATTEMPTS - 1, Some(first), later));
-        assert!(!Health::gives_up(1000, Some(first), later - Duration::from_secs(1)), "too early");
-        assert!(!Health::gives_up(1000, None, later), "an outage");
+        let start = Instant::now();
+        let minutes = |number: u64| start + Duration::from_secs(60 * number);
+        // Returns the number of the attempt after which the event is given up. `accepted` has the minutes of successes.
+        let given_up = |accepted: &dyn Fn(u64) -> bool| {
+            let mut attempts = Attempts::default();
+            (1..=40).find(|number| {
+                let now = 10 * number;
+                let success = (0..now).rev().find(|minute| accepted(*minute)).map(minutes);
+                attempts.fail(success, minutes(now - 1), minutes(now))
+            })
+        };
+        assert_eq!(given_up(&|_| true), Some(u64::from(ATTEMPTS)), "refused");
+        assert_eq!(given_up(&|_| false), None, "an outage");
+        assert_eq!(given_up(&|minute| minute < 15), None, "an outage after two refusals");
+        assert_eq!(given_up(&|minute| minute % 60 == 5), None, "short recoveries");
+        // After an outage, the endpoint must refuse the event for an hour: at the minutes 210 to 270.
+        assert_eq!(given_up(&|minute| minute > 200), Some(27), "refused after an outage");
     }
 
     /// An endpoint that refuses some events and accepts others did not recover.
