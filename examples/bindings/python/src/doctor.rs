@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyInt, PyString};
+use pyo3::types::{PyInt, PyMapping, PyString};
 use suntap::diagnose::{Assumptions, Conclusion, GivenKey, Role};
 use suntap::{SdmLayout, SdmReadCtr};
 use suntap_bindings::{Code, Failure, may_be_key};
@@ -119,7 +119,7 @@ impl Diagnosis {
     scheme="aes", uid=None, second_url=None, stored_ctr=None
 ))]
 #[allow(clippy::too_many_arguments, reason = "Python names the arguments")]
-#[allow(clippy::needless_pass_by_value, reason = "pyo3 creates the map and the lists")]
+#[allow(clippy::needless_pass_by_value, reason = "pyo3 creates the lists")]
 pub(crate) fn diagnose(
     py: Python<'_>,
     url: &Bound<'_, PyString>,
@@ -127,7 +127,7 @@ pub(crate) fn diagnose(
     meta_read_key: Option<&Bound<'_, PyAny>>,
     file_read_key: Option<&Bound<'_, PyAny>>,
     master_key: Option<&Bound<'_, PyAny>>,
-    keys: Option<BTreeMap<String, Bound<'_, PyAny>>>,
+    keys: Option<&Bound<'_, PyMapping>>,
     suffixes: Option<Vec<Vec<u8>>>,
     scheme: &str,
     uid: Option<&str>,
@@ -148,7 +148,8 @@ pub(crate) fn diagnose(
             named.push((name.to_owned(), Key::read(name, key)?, role));
         }
     }
-    for (name, key) in keys.unwrap_or_default() {
+    let given: Option<Vec<(String, Bound<'_, PyAny>)>> = keys.map(|keys| keys.items()?.extract()).transpose()?;
+    for (name, key) in given.into_iter().flatten().collect::<BTreeMap<_, _>>() {
         if may_be_key(&name) {
             return Err(errors::new(
                 py,

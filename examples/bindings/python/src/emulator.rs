@@ -1,11 +1,10 @@
 //! A tag in software.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyInt, PyString};
+use pyo3::types::{PyInt, PyMapping, PyString};
 use suntap::{ConfigError, Field, SdmLayout, SdmMetaReadKey, SdmReadCtr, SettingsError, TagTexts};
 use suntap_bindings::{Code, Failure, FileKey};
 
@@ -51,7 +50,7 @@ impl EmulatedTag {
         scheme: &str,
         ctr: Option<&Bound<'_, PyInt>>,
         file_data: &str,
-        captured: Option<HashMap<String, String>>,
+        captured: Option<&Bound<'_, PyMapping>>,
     ) -> PyResult<Self> {
         let failed = |failure: Failure| errors::from_failure(py, &failure);
         let layout = layout(scheme, template).map_err(failed)?;
@@ -68,6 +67,8 @@ impl EmulatedTag {
             FileKey::Derived(keys) => keys.file_read_key(uid),
         };
         let ctr = ctr.map_or(Ok(SdmReadCtr::ZERO), input::ctr)?;
+        let captured: Option<Vec<(String, String)>> =
+            captured.map(|captured| captured.items()?.extract()).transpose()?;
         let captured = captured.unwrap_or_default();
         let captured: Vec<(&str, &str)> = captured.iter().map(|(name, text)| (&**name, &**text)).collect();
         let texts = TagTexts { captured: &captured, file_data };

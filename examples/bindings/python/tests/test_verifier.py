@@ -3,6 +3,7 @@
 import gc
 import pickle
 from threading import Thread
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -151,7 +152,8 @@ def test_every_changed_character_is_refused() -> None:
 
 def test_captures_file_data_and_seal() -> None:
     template = "https://tag.example/{:code}?e=[[{picc:uid,ctr}&d={enc:32,tt@14}&c={mac}"
-    emulated = suntap.EmulatedTag(template, uid=UID, file_data="hello", captured={"code": "shop-7"}, **KEYS)
+    captured = MappingProxyType({"code": "shop-7"})
+    emulated = suntap.EmulatedTag(template, uid=UID, file_data="hello", captured=captured, **KEYS)
     verifier, store = suntap.Verifier(template, **KEYS), suntap.MemoryStore()
     fresh = verifier.admit(emulated.tap(), store)
     assert (fresh.captured, fresh.file_data, fresh.seal) == ({"code": "shop-7"}, b"hello000000000CC", "closed")

@@ -1,6 +1,6 @@
 """Types of the native module."""
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias, final
 
 from suntap._marks import Advance, Mark
@@ -185,7 +185,7 @@ class EmulatedTag:
         scheme: Literal["aes", "lrp"] = "aes",
         ctr: int | None = None,
         file_data: str = "",
-        captured: dict[str, str] | None = None,
+        captured: Mapping[str, str] | None = None,
     ) -> EmulatedTag: ...
     @property
     def template(self) -> str:
@@ -287,7 +287,7 @@ def diagnose(
     meta_read_key: _Key | None = None,
     file_read_key: _Key | None = None,
     master_key: _Key | None = None,
-    keys: dict[str, _Key] | None = None,
+    keys: Mapping[str, _Key] | None = None,
     suffixes: Sequence[bytes] | None = None,
     scheme: _Scheme = "aes",
     uid: str | None = None,
