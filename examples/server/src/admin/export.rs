@@ -97,7 +97,7 @@ impl Admin<'_> {
     }
 }
 
-/// Returns a hash of a key. Two keys do not have the same hash.
+/// Returns a hash that is long enough for each key to have its own.
 fn short_hash(key: &str) -> [u8; 16] {
     Sha256::digest(key).first_chunk().copied().unwrap_or_default()
 }

@@ -67,7 +67,7 @@ pub async fn serve(
 pub async fn serve_ops(listener: TcpListener, app: Arc<App>, limits: Limits, end: impl Future<Output = ()>) {
     let router = ops_routes(Arc::clone(&app), limits.timeout);
     let proxies = app.trusted_proxies.clone();
-    let _ = serve_router(listener, None, router, app, proxies, limits, end).await;
+    serve_router(listener, None, router, app, proxies, limits, end).await;
 }
 
 /// Where the admin API is served.
@@ -109,7 +109,7 @@ pub async fn serve_admin(
     let router = admin::routes(state, limits.timeout);
     // A client could invent the headers of a proxy, which are in the history.
     let proxies = TrustedProxies::default();
-    let _ = match listener {
+    match listener {
         AdminListener::Tcp(listener, tls) => serve_router(listener, tls, router, app, proxies, limits, end).await,
         #[cfg(unix)]
         AdminListener::Unix(socket) => serve_router(socket, None, router, app, proxies, limits, end).await,

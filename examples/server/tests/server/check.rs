@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use suntap_server::import::{Allowed, Report, import};
+use suntap_server::store::{Change, Store};
 
 use crate::counters::{Apis, KEY, etrnl_body, etrnl_tag};
 use crate::import::{changed, import_into, open};
@@ -83,37 +84,36 @@ fn check_lists_what_cannot_be_verified() {
     assert_eq!(objects, expected.map(|(key, reason)| json!({ "key": key, "reason": reason })));
 }
 
-/// A layout without a counter cannot be imported, but an older database or another program may have written one.
-#[test]
-fn check_finds_a_layout_without_a_counter() {
+/// Returns what `check` says about a store with one tag, after these writes.
+fn check_after(writes: impl AsyncFnOnce(&Store) -> Vec<(String, Option<String>)>) -> (Option<i32>, String) {
     let folder = Folder::new();
     assert_eq!(import_lines(&folder, &[], &[tags::levels(), vec![tags::line(1)]].concat()).0, Some(0));
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let store = open(&folder).await;
+        let writes = writes(&store).await;
+        store.change(&Change { writes, ..Change::default() }).await.unwrap();
+        store.close().await;
+    });
+    run(&folder, &["check"])
+}
+
+/// A layout without a counter cannot be imported, but an older database or another program may have written one.
+#[test]
+fn check_finds_a_layout_without_a_counter() {
+    let (code, said) = check_after(async |store| {
         let key = "xuid/tag00001".to_owned();
         let text = store.read(std::slice::from_ref(&key), None).await.unwrap().documents.pop().unwrap().unwrap();
         let mut tag: Value = serde_json::from_str(&text).unwrap();
         tag["tag"]["layout"] = json!({ "template": "https://t.example/tap?x={:xuid}&u={uid}&e={mac}" });
-        let writes = vec![(key, Some(tag.to_string()))];
-        store.change(&suntap_server::store::Change { writes, ..Default::default() }).await.unwrap();
-        store.close().await;
+        vec![(key, Some(tag.to_string()))]
     });
-    let (code, said) = run(&folder, &["check"]);
     assert!(code == Some(1) && said.starts_with("xuid/tag00001: the layout mirrors no counter"), "{said}");
 }
 
 /// Somebody removed it from the database.
 #[test]
 fn check_finds_a_missing_level() {
-    let folder = Folder::new();
-    assert_eq!(import_lines(&folder, &[], &[tags::levels(), vec![tags::line(1)]].concat()).0, Some(0));
-    tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let store = open(&folder).await;
-        let writes = vec![("level/1/F/G".to_owned(), None)];
-        store.change(&suntap_server::store::Change { writes, ..Default::default() }).await.unwrap();
-        store.close().await;
-    });
-    let (code, said) = run(&folder, &["check"]);
+    let (code, said) = check_after(async |_| vec![("level/1/F/G".to_owned(), None)]);
     assert!(code == Some(1) && said.starts_with("level/1/F/G: the document is missing"), "{said}");
 }
 

@@ -91,10 +91,9 @@ impl Worker {
     /// no further events. After the other server has ended, the age may be too great.
     async fn show_waiting(&self, oldest: Option<UnixMillis>, mut end: watch::Receiver<()>) {
         let mut tick = interval(RENEW);
-        let text = || lease::text(&self.app.store, self.endpoint.name());
         let (mut last, mut changed) = (None, None::<Instant>);
         loop {
-            if let Ok(now) = text().await
+            if let Ok(now) = lease::text(&self.app.store, self.endpoint.name()).await
                 && last.replace(now.clone()).is_some_and(|last| last != now)
             {
                 changed = Some(Instant::now());
